@@ -1,0 +1,59 @@
+"""rnnviz: see how gradients move through recurrent networks.
+
+Exact back-propagation through time for vanilla RNN, LSTM and GRU, of any depth and direction, in plain numpy:
+
+    >>> import rnnviz
+    >>> flow = rnnviz.run(rnnviz.Config(cell="rnn", length=100, weight_scale=0.8))
+    >>> flow.verdict.kind
+    'vanishing'
+
+Importing rnnviz loads numpy alone; `verify` loads torch when it is called.
+"""
+
+from rnnviz.core.bptt import bptt
+from rnnviz.core.clipping import clip_by_norm, clip_by_value
+from rnnviz.core.itemised import itemised
+from rnnviz.core.jacobians import jacobians
+from rnnviz.core.network import Network
+from rnnviz.core.results import ClipReport, GradientFlow, ItemisedFlow, JacobianSpectrum, Status
+from rnnviz.core.signal import SignalClip, Truncation
+from rnnviz.errors import BudgetError, ConfigError, RnnvizError, ShapeError
+from rnnviz.experiments.config import Config
+from rnnviz.experiments.cost import BUDGET, Cost
+from rnnviz.experiments.inputs import read_series
+from rnnviz.experiments.knobs import Knob, knobs
+from rnnviz.experiments.run import Experiment, estimate, prepare, run
+from rnnviz.learning import verify
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BUDGET",
+    "BudgetError",
+    "ClipReport",
+    "Config",
+    "ConfigError",
+    "Cost",
+    "Experiment",
+    "GradientFlow",
+    "ItemisedFlow",
+    "JacobianSpectrum",
+    "Knob",
+    "Network",
+    "RnnvizError",
+    "ShapeError",
+    "SignalClip",
+    "Status",
+    "Truncation",
+    "bptt",
+    "clip_by_norm",
+    "clip_by_value",
+    "estimate",
+    "itemised",
+    "jacobians",
+    "knobs",
+    "prepare",
+    "read_series",
+    "run",
+    "verify",
+]

@@ -1,0 +1,191 @@
+"""A recurrent network: parameters in torch.nn's own names and layout, checked once, and its streams."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from rnnviz.core.activations import ACTIVATIONS, Activation
+from rnnviz.core.arrays import finite_array
+from rnnviz.core.cells import CELLS, Cell
+from rnnviz.errors import ShapeError, one_of, shown
+
+NAME = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(0|[1-9][0-9]{0,3})(_reverse)?")
+KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One direction of one layer, ready to run.
+
+    Attributes:
+        layer: counted from 0, the layer next to the input.
+        reverse: walks from the last step to the first.
+        bidirectional: its layer has a stream in the other direction too.
+        cell, activation: values of `CELLS` and `ACTIVATIONS`; the activation is the RNN's.
+        weight_ih: (G·H, layer input size).
+        weight_hh: (G·H, H).
+        input_bias: (G·H,), every bias that may be added before the recurrent product.
+        recurrent_bias: (H,), b_hn of the GRU, which the reset gate multiplies; zero for the other cells.
+    """
+
+    layer: int
+    reverse: bool
+    bidirectional: bool
+    cell: Cell
+    activation: Activation
+    weight_ih: np.ndarray
+    weight_hh: np.ndarray
+    input_bias: np.ndarray
+    recurrent_bias: np.ndarray
+
+    @property
+    def hidden_size(self) -> int:
+        """H."""
+        return self.weight_hh.shape[1]
+
+    @property
+    def state_size(self) -> int:
+        """N: H, or 2H for a cell with a cell state."""
+        return self.hidden_size * (2 if self.cell.has_cell_state else 1)
+
+    @property
+    def suffix(self) -> str:
+        """The end of torch's parameter names: l0, l0_reverse, l1 and so on."""
+        return f"l{self.layer}" + "_reverse" * self.reverse
+
+    @property
+    def columns(self) -> slice:
+        """Where this stream's hidden state stands in the layer's output (T, B, K·H)."""
+        return slice(self.hidden_size, 2 * self.hidden_size) if self.reverse else slice(0, self.hidden_size)
+
+    @property
+    def label(self) -> str:
+        """The stream's name on the screen."""
+        return f"layer {self.layer + 1}, {'backward' if self.reverse else 'forward'} direction"
+
+    def in_order(self, array: np.ndarray) -> np.ndarray:
+        """Show a time-major array in the order in which this stream walks; applied twice it changes nothing."""
+        return array[::-1] if self.reverse else array
+
+    def in_order_twice(self, array: np.ndarray) -> np.ndarray:
+        """The same over the first two axes: steps and sources."""
+        return array[::-1, ::-1] if self.reverse else array
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A recurrent network as torch.nn.RNN, LSTM or GRU defines it, in float64.
+
+    Args:
+        cell: "rnn", "lstm" or "gru".
+        parameters: torch.nn's names (`weight_ih_l0`, `bias_hh_l1_reverse`, …) mapped to arrays in torch.nn's layout:
+            weight_ih (G·H, D) or (G·H, K·H) above the first layer, weight_hh (G·H, H), biases (G·H,), with the gate
+            order i, f, g, o (LSTM) and r, z, n (GRU). Layers and directions follow from the names; a missing bias is 0.
+        nonlinearity: of the RNN's cell: "tanh", "relu", "sigmoid" or "linear".
+
+    Raises:
+        RnnvizError: for an unknown cell or name, a missing weight, a wrong shape, or a value that is not finite.
+
+    >>> import numpy as np
+    >>> network = Network("rnn", {"weight_ih_l0": np.ones((3, 2)), "weight_hh_l0": np.eye(3)})
+    >>> network.input_size, network.hidden_size, network.layers, network.directions
+    (2, 3, 1, 1)
+    """
+
+    cell: str
+    parameters: Mapping[str, np.ndarray] = field(repr=False)
+    nonlinearity: str = "tanh"
+
+    def __post_init__(self):
+        one_of("cell", self.cell, CELLS)
+        one_of("nonlinearity", self.nonlinearity, ACTIVATIONS)
+        if not isinstance(self.parameters, Mapping):
+            raise ShapeError(f"parameters: must map torch.nn's names to arrays, got {shown(self.parameters)}.")
+        arrays = {name: _parameter(name, value) for name, value in self.parameters.items()}
+        object.__setattr__(self, "parameters", arrays)
+        for name, shape in self._shapes().items():
+            if name in arrays and arrays[name].shape != shape:
+                raise ShapeError(f"{name}: must have the shape {shape}, got {arrays[name].shape}.")
+
+    @property
+    def layers(self) -> int:
+        """L."""
+        return 1 + max(int(NAME.fullmatch(name)[2]) for name in self.parameters)
+
+    @property
+    def directions(self) -> int:
+        """K: 2 when there are `_reverse` parameters."""
+        return 1 + any(name.endswith("_reverse") for name in self.parameters)
+
+    @property
+    def hidden_size(self) -> int:
+        """H."""
+        return self.parameters["weight_hh_l0"].shape[1]
+
+    @property
+    def input_size(self) -> int:
+        """D."""
+        return self.parameters["weight_ih_l0"].shape[1]
+
+    @cached_property
+    def streams(self) -> tuple[Stream, ...]:
+        """Every direction of every layer in the order of torch's `h_n`: l0, l0_reverse, l1 and so on."""
+        return tuple(
+            self._stream(layer, reverse) for layer in range(self.layers) for reverse in (False, True)[: self.directions]
+        )
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """Every name that may be there with its shape; a missing weight is refused here."""
+        for suffix in _suffixes(self.layers, self.directions) if self.parameters else ["l0"]:
+            for kind in KINDS[:2]:
+                if f"{kind}_{suffix}" not in self.parameters:
+                    raise ShapeError(f"parameters: {kind}_{suffix} is missing, got {shown(sorted(self.parameters))}.")
+        recurrent = self.parameters["weight_hh_l0"]
+        if recurrent.ndim != 2 or self.parameters["weight_ih_l0"].ndim != 2 or 0 in recurrent.shape:
+            raise ShapeError("weight_ih_l0, weight_hh_l0: must have two axes and at least one unit, got the shapes "
+                             f"{self.parameters['weight_ih_l0'].shape} and {recurrent.shape}.")  # fmt: skip
+        size, gates = self.hidden_size, len(CELLS[self.cell].blocks) * self.hidden_size
+        shapes = {}
+        for layer in range(self.layers):
+            width = self.directions * size if layer else max(self.input_size, 1)
+            for suffix in _suffixes(1, self.directions, layer):
+                shapes |= {f"weight_ih_{suffix}": (gates, width), f"weight_hh_{suffix}": (gates, size)}
+                shapes |= {f"bias_ih_{suffix}": (gates,), f"bias_hh_{suffix}": (gates,)}
+        return shapes
+
+    def _stream(self, layer: int, reverse: bool) -> Stream:
+        suffix = f"l{layer}" + "_reverse" * reverse
+        cell, size = CELLS[self.cell], self.hidden_size
+        zero = np.zeros(len(cell.blocks) * size)
+        bias = self.parameters.get(f"bias_ih_{suffix}", zero).copy()
+        recurrent = self.parameters.get(f"bias_hh_{suffix}", zero)
+        split = (len(cell.blocks) - cell.recurrent_bias_blocks) * size
+        bias[:split] += recurrent[:split]
+        weights = (self.parameters[f"{kind}_{suffix}"] for kind in KINDS[:2])
+        return Stream(
+            layer,
+            reverse,
+            self.directions == 2,
+            cell,
+            ACTIVATIONS[self.nonlinearity],
+            *weights,
+            bias,
+            recurrent[split:],
+        )
+
+
+def _suffixes(layers: int, directions: int, first: int = 0) -> list[str]:
+    ends = ("", "_reverse")[:directions]
+    return [f"l{layer}{end}" for layer in range(first, first + layers) for end in ends]
+
+
+def _parameter(name: object, value: object) -> np.ndarray:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise ShapeError(
+            f"parameters: unknown name {shown(name)}; allowed are weight_ih, weight_hh, bias_ih and bias_hh with the "
+            "ending _l0, _l0_reverse, _l1 and so on, as in torch.nn."
+        )
+    return finite_array(name, value)

@@ -1,0 +1,113 @@
+"""What a curve of log10 norms says: growth per step, half-life, horizon, and one sentence for the screen."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+HORIZON_FRACTION = 0.01
+STEADY_DECADES = 1.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the gradient of one stream changes on its way back from the loss.
+
+    Attributes:
+        stream: the stream's name.
+        growth_per_step: geometric mean of the ratio of the norm one step further back; below 1 it vanishes.
+        half_life: steps for the norm to halve; inf when it does not shrink.
+        doubling_time: steps for the norm to double; inf when it does not grow.
+        memory_horizon: how many steps back the norm stays above 1 % of what it was at the loss.
+        kind: "vanishing", "steady" (within a factor of ten over the whole run), "exploding" or "undefined" (NaN).
+        sentence: the same, for the screen.
+    """
+
+    stream: str
+    growth_per_step: float
+    half_life: float
+    doubling_time: float
+    memory_horizon: int
+    kind: str
+    sentence: str
+
+
+def power_text(log10: float) -> str:
+    """A positive size from its log10, at any size.
+
+    >>> power_text(-2000.3), power_text(0.3), power_text(-np.inf)
+    ('5e-2001', '2', 'exactly 0')
+    """
+    if np.isnan(log10):
+        return "not a number"
+    if np.isinf(log10):
+        return "exactly 0" if log10 < 0 else "infinitely"
+    if -2 <= log10 < 4:
+        return f"{10**log10:.2g}" if log10 < 2 else f"{10**log10:.0f}"
+    whole = int(np.floor(log10))
+    digit = round(10 ** (log10 - whole))
+    return f"{digit}e{whole:+03d}" if digit < 10 else f"1e{whole + 1:+03d}"
+
+
+def horizon(log10_norms: np.ndarray, fraction: float) -> int:
+    """How many rows before the last stay at or above a fraction of the last without a break."""
+    above = log10_norms[:-1][::-1] >= log10_norms[-1] + np.log10(fraction)
+    return int(np.argmin(above)) if not above.all() else len(above)
+
+
+def read(log10_norms: np.ndarray, stream: str, names: list[str], refilled: bool = False) -> Reading:
+    """Read a curve.
+
+    Args:
+        log10_norms: (n,) with the loss at the end and the furthest row first; n ≥ 2.
+        stream: whose curve it is.
+        names: of the rows, for the sentence ("step 3").
+        refilled: more than one step has a loss, so that new gradient enters on the way.
+    """
+    begin, end, steps = log10_norms[-1], log10_norms[0], len(log10_norms) - 1
+    decades = end - begin if np.isfinite(begin) else np.nan
+    log10_growth = decades / steps
+    growth = float(10.0**log10_growth)
+    kind = _kind(begin, decades)
+    return Reading(
+        stream=stream,
+        growth_per_step=growth,
+        half_life=_steps_for(np.log10(0.5), log10_growth),
+        doubling_time=_steps_for(np.log10(2.0), log10_growth),
+        memory_horizon=horizon(log10_norms, HORIZON_FRACTION),
+        kind=kind,
+        sentence=_sentence(log10_norms, names, kind, decades, log10_growth, refilled),
+    )
+
+
+def _kind(begin: float, decades: float) -> str:
+    if np.isnan(decades):
+        return "vanishing" if begin == -np.inf else "undefined"
+    return "steady" if abs(decades) <= STEADY_DECADES else "vanishing" if decades < 0 else "exploding"
+
+
+def _steps_for(log10_factor: float, log10_growth: float) -> float:
+    """Steps in which a norm changes by a factor; inf when it moves the other way."""
+    if np.isnan(log10_growth):
+        return np.nan
+    return float(log10_factor / log10_growth) if log10_growth * log10_factor > 0 else np.inf
+
+
+def _sentence(log10_norms, names, kind, decades, log10_growth, refilled) -> str:
+    if log10_norms[-1] == -np.inf:
+        return f"No gradient arrives at {names[-1]}: the loss does not depend on it."
+    if kind == "undefined":
+        return "The gradient is not a number: the forward run left float64 before the loss."
+    if decades == -np.inf:
+        dead = int(np.flatnonzero(log10_norms == -np.inf)[-1])
+        return f"The gradient is exactly zero from {names[dead]} back: no path leads further."
+    share = power_text(decades)
+    if refilled and kind != "exploding":
+        return (
+            f"Each step's own loss refills the gradient, so its total at {names[0]} is {share} times that at "
+            f"{names[-1]}; how far one loss reaches shows only in the itemised gradient."
+        )
+    if kind == "steady":
+        return f"The gradient holds its size: {names[0]} gets {share} times the signal of {names[-1]}."
+    verb, factor = ("halves", 0.5) if kind == "vanishing" else ("doubles", 2.0)
+    pace = _steps_for(np.log10(factor), log10_growth)
+    return f"The gradient {verb} every {pace:.2g} steps; {names[0]} gets {share} times the signal of {names[-1]}."

@@ -1,0 +1,258 @@
+"""What a run found: frozen values of numpy arrays, each with its shape and meaning beside it."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from rnnviz.core.network import Stream
+from rnnviz.core.readings import Reading, horizon, read
+from rnnviz.core.scaled import log10_sum_of_squares
+
+FLOAT64_SMALLEST = float(np.log10(np.finfo(np.float64).tiny))
+FLOAT64_LARGEST = float(np.log10(np.finfo(np.float64).max))
+
+
+class Status(IntEnum):
+    """What a norm is, when it is not an ordinary number."""
+
+    ORDINARY = 0
+    UNDERFLOW = 1  # not zero, but below float64's smallest normal number, 2.2e-308
+    OVERFLOW = 2  # finite, but beyond float64's largest number, 1.8e308
+    ZERO = 3  # exactly zero: no path, or dead units
+    SATURATED = 4  # zero only because the slope of a saturated unit left float64
+    UNDEFINED = 5  # not a number: the forward run overflowed
+
+
+FINDINGS = {
+    Status.UNDEFINED: "∂L/∂h is not a number at {rows} rows: the forward run left float64 at step {step}.",
+    Status.OVERFLOW: "∂L/∂h is larger than float64 can hold (1.8e308) at {rows} rows; its log10 norm is exact.",
+    Status.UNDERFLOW: "∂L/∂h is smaller than float64 can hold (2.2e-308) at {rows} rows; its log10 norm is exact.",
+    Status.ZERO: "∂L/∂h is exactly zero at {rows} rows: no path leads there from the loss, or the units are dead.",
+    Status.SATURATED: "∂L/∂h is rounded to zero at {rows} rows: the slope of a saturated unit leaves float64.",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class GradientFlow:
+    """Every state and every total gradient of one run, time-major.
+
+    S streams, T steps, B batch rows, H units, K directions; `T+1` counts rows, the initial state included (see
+    `rnnviz.core` for which row is which). Norms are Euclidean, over the units of one batch row unless said otherwise.
+
+    Attributes:
+        streams: (S,) the streams, in the order of torch's `h_n`.
+        hidden: (S, T+1, B, H), h.
+        cell: (S, T+1, B, H), c of an LSTM, else None.
+        gates: {name: (S, T, B, H)}: i, f, g, o of an LSTM, r, z, n of a GRU.
+        adjoint: (S, T+1, B, H), ∂L/∂h, after signal clipping where there is any.
+        cell_adjoint: (S, T+1, B, H), ∂L/∂c as autograd defines it (the path c_t → h_t included), else None.
+        log10_norm: (S, T+1, B), log10 ‖∂L/∂h‖, exact where `adjoint` underflows or overflows; -inf for exact zero.
+        cell_log10_norm: (S, T+1, B), log10 ‖∂L/∂c‖, else None.
+        joint_log10_norm: (S, T+1, B), log10 of the norm of the adjoint of the whole state: (∂L/∂h, ĉ) for an LSTM, with
+            ĉ what arrives from the next step alone; the same as `log10_norm` for the other cells.
+        parameter_gradients: {torch name: ∂L/∂parameter}.
+        parameter_log10_norms: {torch name: log10 of the gradient's norm}, exact at any size.
+        parameter_step_log10_norms: {torch name: (T,)}, log10 of the Frobenius norm of each step's contribution.
+        input_gradient: (T, B, D), ∂L/∂x.
+        output: (T, B, K·H), the top layer's hidden states.
+        loss_log10_norm: (K, T, B), log10 of the norm of each direction's part of ∂L/∂output: where gradient enters.
+        saturated: (S, T+1, B), whether a zero there may come from a slope that rounds to zero.
+    """
+
+    streams: tuple[Stream, ...]
+    hidden: np.ndarray
+    cell: np.ndarray | None
+    gates: dict[str, np.ndarray]
+    adjoint: np.ndarray
+    cell_adjoint: np.ndarray | None
+    log10_norm: np.ndarray
+    cell_log10_norm: np.ndarray | None
+    joint_log10_norm: np.ndarray
+    parameter_gradients: dict[str, np.ndarray]
+    parameter_log10_norms: dict[str, float]
+    parameter_step_log10_norms: dict[str, np.ndarray]
+    input_gradient: np.ndarray
+    output: np.ndarray
+    loss_log10_norm: np.ndarray
+    saturated: np.ndarray
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return len(self.output)
+
+    @property
+    def parameter_step_norms(self) -> dict[str, np.ndarray]:
+        """{torch name: (T,)}, Frobenius norm of each step's contribution to the parameter's gradient."""
+        with np.errstate(over="ignore", under="ignore"):
+            return {name: 10.0**norms for name, norms in self.parameter_step_log10_norms.items()}
+
+    @property
+    def status(self) -> np.ndarray:
+        """(S, T+1, B) of `Status`: what each entry of `log10_norm` is."""
+        norm = self.log10_norm
+        cases = [
+            (np.isnan(norm), Status.UNDEFINED),
+            ((norm == -np.inf) & self.saturated, Status.SATURATED),
+            (norm == -np.inf, Status.ZERO),
+            (norm < FLOAT64_SMALLEST, Status.UNDERFLOW),
+            (norm > FLOAT64_LARGEST, Status.OVERFLOW),
+        ]
+        return np.select([case for case, _ in cases], [value for _, value in cases], Status.ORDINARY)
+
+    @property
+    def profile(self) -> np.ndarray:
+        """(S, T+1), log10 of the norm of the joint adjoint over all batch rows and units."""
+        return log10_sum_of_squares(self.joint_log10_norm, axis=-1)
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """(S,) what each stream's `profile` says, from its loss back to its first step."""
+        return tuple(read(*self._way_back(s)) for s in range(len(self.streams)))
+
+    @property
+    def growth_per_step(self) -> np.ndarray:
+        """(S,) geometric mean of the ratio of the norm one step further back: < 1 vanishing, > 1 exploding."""
+        return np.array([reading.growth_per_step for reading in self.readings])
+
+    @property
+    def half_life(self) -> np.ndarray:
+        """(S,) steps for the norm to halve; inf when it does not shrink."""
+        return np.array([reading.half_life for reading in self.readings])
+
+    @property
+    def doubling_time(self) -> np.ndarray:
+        """(S,) steps for the norm to double; inf when it does not grow."""
+        return np.array([reading.doubling_time for reading in self.readings])
+
+    @property
+    def memory_horizon(self) -> np.ndarray:
+        """(S,) how many steps back the norm stays above 1 % of what it was at the loss."""
+        return np.array([reading.memory_horizon for reading in self.readings])
+
+    @property
+    def verdict(self) -> Reading:
+        """The reading of the stream whose gradient travels best."""
+        return max(self.readings, key=lambda reading: np.nan_to_num(reading.growth_per_step, nan=np.inf))
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What the reader of the numbers must know, a sentence each: values beyond float64, dead or saturated units."""
+        rows = {status: int((self.status == status).any(axis=(0, 2)).sum()) for status in FINDINGS}
+        return tuple(
+            FINDINGS[status].format(rows=count, step=self.overflow_step) for status, count in rows.items() if count
+        )
+
+    @property
+    def overflow_step(self) -> int | None:
+        """The first step, counted from 1 in time, at which the forward run left float64; None when it never did."""
+        lost = np.flatnonzero(~np.isfinite(self.output).all(axis=(1, 2)))
+        return int(lost[0]) + 1 if len(lost) else None
+
+    def steps_above(self, fraction: float) -> np.ndarray:
+        """(S,) how many steps back the norm stays above a fraction of what it was at the loss."""
+        return np.array([horizon(self._way_back(s)[0], fraction) for s in range(len(self.streams))])
+
+    def _way_back(self, s: int) -> tuple[np.ndarray, str, list[str], bool]:
+        """What `read` wants to know of a stream: its curve from its first step to the last that has a loss."""
+        stream, steps = self.streams[s], self.steps
+        enters = (self.loss_log10_norm > -np.inf).any(axis=2)
+        top = stream.layer == self.streams[-1].layer
+        enters = enters[int(stream.reverse)] if top else enters.any(axis=0)
+        sources = np.flatnonzero(stream.in_order(enters)) + 1
+        last = sources[-1] if len(sources) and (top or not stream.bidirectional) else steps
+        rows = range(min(1, last - 1), last + 1)
+        positions = [steps + 1 - row if stream.reverse else row for row in rows]
+        names = [
+            f"step {position}" if row else "the initial state" for row, position in zip(rows, positions, strict=True)
+        ]
+        curve = stream.in_order(self.profile[s])[rows.start : rows.stop]
+        return curve, stream.label, names, top and len(sources) > 1
+
+
+@dataclass(frozen=True, eq=False)
+class ItemisedFlow:
+    """What the loss of each step sends to each state, apart from all other losses.
+
+    Attributes:
+        streams: (S,) the streams, in the order of torch's `h_n`.
+        sources: (n,) the steps t whose losses are followed, counted from 1; all T of them unless T is above 1000.
+        log10_norm: (S, n, T+1), log10 ‖∂L_t/∂h_k‖ over all batch rows and units: row for the source t, column k for the
+            state; -inf where there is no path.
+
+    Source: the itemised gradients of Cashman, Patterson, Mosca and Chang (2017), RNNbow, here for every cell.
+    """
+
+    streams: tuple[Stream, ...]
+    sources: np.ndarray
+    log10_norm: np.ndarray
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return self.log10_norm.shape[2] - 1
+
+    def reach(self, s: int = 0) -> np.ndarray:
+        """(T,) mean over the sources of log10 (‖∂L_t/∂h_k‖ / ‖∂L_t/∂h_t‖) against the distance |t - k|; stream `s`."""
+        stream, steps = self.streams[s], self.steps
+        at = stream.in_order(steps + 1 - self.sources if stream.reverse else self.sources)
+        rows = self.log10_norm[s][:: -1 if stream.reverse else 1, :: -1 if stream.reverse else 1]
+        curves = np.full((len(at), steps), np.nan)
+        for place, source in enumerate(at):
+            curves[place, :source] = rows[place, source:0:-1] - rows[place, source]
+        return np.nanmean(curves, axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class JacobianSpectrum:
+    """Step Jacobians J_t = ∂s_t/∂s_{t-1} of the state s (h, or (h, c) for an LSTM), N × N, and their products.
+
+    Steps are in time order; a reverse stream's J_t leads from position t+1 to position t.
+
+    Attributes:
+        streams: (S,) the streams, in the order of torch's `h_n`.
+        singular_values: (S, T, B, N), of every step Jacobian, largest first.
+        spectral_radius: (S, T, B), largest |eigenvalue| of every step Jacobian.
+        transport_log10: (S, T+1, B, N), log10 of the singular values of the transport ∂s_last/∂s_row from each row to
+            the stream's last, largest first; NaN where float64 cannot tell a value from rounding, some 13 decades
+            below the largest; 0 at the last row itself.
+        lyapunov_exponents: (S, B, N), per step, natural logarithm, largest first: the mean log growth of the axes of a
+            small ball carried along by the QR method.
+            Source: Benettin et al. (1980); Vogt, Puelma Touzel, Shlizerman and Lajoie (2022).
+    """
+
+    streams: tuple[Stream, ...]
+    singular_values: np.ndarray
+    spectral_radius: np.ndarray
+    transport_log10: np.ndarray
+    lyapunov_exponents: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class ClipReport:
+    """What clipping did to a parameter gradient.
+
+    Attributes:
+        clipped: {name: array}, the gradient after clipping, exactly as torch gives it.
+        norm_before: what `clip_grad_norm_` returns: the total norm before clipping, inf or 0 where squares leave the
+            floating type.
+        norm_after: the same norm of the clipped gradient.
+        log10_norm_before: log10 of the true Euclidean norm before clipping, at any size.
+        log10_norm_after: the same of the clipped gradient.
+        coefficient: the factor that clipping by norm applied; None when clipping by value, which has no single one.
+        angle: degrees between the gradient before and after; NaN when either is zero or not finite.
+        parameter_norms_before, parameter_norms_after: {name: norm}.
+        warning: a sentence when torch silently zeroes, flips or poisons the gradient; "" otherwise.
+    """
+
+    clipped: dict[str, np.ndarray]
+    norm_before: float
+    norm_after: float
+    log10_norm_before: float
+    log10_norm_after: float
+    coefficient: float | None
+    angle: float
+    parameter_norms_before: dict[str, float]
+    parameter_norms_after: dict[str, float]
+    warning: str

@@ -1,0 +1,103 @@
+"""What may be done to the gradient signal on its way back: clipping at every step, and truncation."""
+
+from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
+
+from rnnviz.core.cells import Limit, unlimited
+from rnnviz.errors import ConfigError, one_of, shown
+
+SIGNAL_CLIPS = {
+    "preactivation_value": "each entry of ∂L/∂a_t is held within ±limit (Graves 2013, section 2.1)",
+    "hidden_value": "each entry of ∂L/∂h_t is held within ±limit",
+    "hidden_norm": "∂L/∂h_t of each batch row is scaled down to the norm `limit`",
+}
+
+
+@dataclass(frozen=True)
+class SignalClip:
+    """Clipping of the backward signal at every step, which changes what flows further back.
+
+    Args:
+        kind: "preactivation_value", "hidden_value" or "hidden_norm", see `SIGNAL_CLIPS`. The LSTM's ĉ is left alone.
+        limit: above 0.
+
+    Raises:
+        RnnvizError: for an unknown kind or a limit that is not a positive finite number.
+    """
+
+    kind: str
+    limit: float
+
+    def __post_init__(self):
+        one_of("signal_clip.kind", self.kind, SIGNAL_CLIPS)
+        object.__setattr__(self, "limit", positive("signal_clip.limit", self.limit))
+
+    def on_hidden(self, adjoint: np.ndarray, exponent: np.ndarray, size: int) -> np.ndarray:
+        """The adjoint (..., B, N), in units of 2**exponent, after clipping its first `size` columns."""
+        if self.kind == "preactivation_value":
+            return adjoint
+        hidden, limit = adjoint[..., :size], self._limit(exponent)
+        if self.kind == "hidden_value":
+            clipped = np.clip(hidden, -limit, limit)
+        else:
+            norm = np.linalg.norm(hidden, axis=-1, keepdims=True)
+            clipped = hidden * np.divide(limit, norm, out=np.ones_like(norm), where=norm > limit)
+        return np.concatenate((clipped, adjoint[..., size:]), axis=-1)
+
+    def on_preactivation(self, exponent: np.ndarray) -> Limit:
+        """What the cell's vjp does to δ, given in units of 2**exponent."""
+        if self.kind != "preactivation_value":
+            return unlimited
+        limit = self._limit(exponent)
+        return lambda delta: np.clip(delta, -limit, limit)
+
+    def _limit(self, exponent: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            return np.ldexp(self.limit, -exponent)
+
+
+TRUNCATIONS = {
+    "chunked": "the state is cut off from its past every `steps` steps; a loss early in a chunk sees little of it",
+    "sliding": "every loss reaches its `steps` nearest steps, its own included, and no further",
+}
+
+
+@dataclass(frozen=True)
+class Truncation:
+    """How far back a loss may reach.
+
+    Args:
+        kind: "chunked" (detach every `steps` steps, in each stream's own order) or "sliding" (each loss on its own
+            window), see `TRUNCATIONS`.
+        steps: at least 1.
+
+    Raises:
+        RnnvizError: for an unknown kind or a number of steps below 1.
+
+    Source: Williams and Peng (1990).
+    """
+
+    kind: str
+    steps: int
+
+    def __post_init__(self):
+        one_of("truncation.kind", self.kind, TRUNCATIONS)
+        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
+            raise ConfigError(f"truncation.steps: must be a whole number of at least 1, got {shown(self.steps)}.")
+
+    def cuts(self, row: int) -> bool:
+        """Whether nothing is carried back over this row, in the stream's own order."""
+        return self.kind == "chunked" and row > 0 and row % self.steps == 0
+
+
+def positive(field_name: str, value: object) -> float:
+    """Take a value as a float, refusing what is not a positive finite number.
+
+    Raises:
+        ConfigError: naming the field, what is allowed and what came.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < np.inf:
+        raise ConfigError(f"{field_name}: must be a finite number above 0, got {shown(value)}.")
+    return float(value)

@@ -1,0 +1,39 @@
+"""The one family of errors: wrong questions. What a run finds (overflow, dead units) is part of its result."""
+
+
+class RnnvizError(ValueError):
+    """A question that cannot be answered as it was asked; the message is one sentence fit for the screen."""
+
+
+class ShapeError(RnnvizError):
+    """An array has the wrong number of axes, the wrong sizes, or values that are not finite."""
+
+
+class ConfigError(RnnvizError):
+    """A setting is outside what is allowed."""
+
+
+class BudgetError(RnnvizError):
+    """A run would take more time or memory than it is allowed."""
+
+
+def one_of(field: str, value: object, allowed: object) -> None:
+    """Refuse a value that is not among the allowed ones.
+
+    Raises:
+        ConfigError: naming the field, the allowed values and the value that came.
+    """
+    choices = list(allowed)
+    if not any(value is choice or (type(value) is type(choice) and value == choice) for choice in choices):
+        names = ", ".join(map(repr, choices[:-1])) + " or " * (len(choices) > 1) + repr(choices[-1])
+        raise ConfigError(f"{field}: must be {names}, got {shown(value)}.")
+
+
+def shown(value: object, longest: int = 60) -> str:
+    """Give a value as text for a message, cut to a length that fits a line.
+
+    >>> shown("x" * 1000, longest=10)
+    "'xxxxxx..."
+    """
+    text = repr(value)
+    return text if len(text) <= longest else text[: longest - 3] + "..."

@@ -1,0 +1,149 @@
+"""What a network reads: made signals, a text, two real series, or a column of the user's own CSV file."""
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnviz.errors import RnnvizError, ShapeError, shown
+
+if TYPE_CHECKING:
+    from rnnviz.experiments.config import Config
+
+LARGEST_FILE = 10_000_000
+MOST_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A source of input.
+
+    Attributes:
+        name: the word in a `Config`.
+        label: the word on the screen.
+        make: (config, generator) -> (T, D), T no longer than `config.length`.
+    """
+
+    name: str
+    label: str
+    make: Callable[["Config", np.random.Generator], np.ndarray]
+
+
+def assets() -> Path:
+    """The folder of shipped files: inside an installed package, or beside it in a checkout."""
+    installed = Path(__file__).parents[1] / "assets"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "assets"
+
+
+def read_series(path: str | Path, column: str | int = -1) -> np.ndarray:
+    """Read one column of a CSV file with a header line as a standardised sequence.
+
+    Args:
+        path: the file, at most 10 MB and 100,000 rows.
+        column: its name, or its place counted from 0 (or from the end, -1).
+
+    Returns:
+        (T, 1, 1), mean 0 and standard deviation 1, for `bptt` or for `run(config, inputs=...)`.
+
+    Raises:
+        RnnvizError: when the file cannot be read, has no such column, or holds what is not a finite number.
+
+    >>> read_series(assets() / "series" / "sunspots.csv", "sunspots").shape[1:]
+    (1, 1)
+    """
+    header, rows = _rows(Path(path))
+    place = header.index(column) if column in header else column
+    if not isinstance(place, int) or isinstance(place, bool) or not -len(header) <= place < len(header):
+        raise ShapeError(f"column: must be one of {shown(header)} or a place among them, got {shown(column)}.")
+    values = np.array([_cell(row, place, line) for line, row in enumerate(rows, start=2)])
+    return standardised(values)[:, None, None]
+
+
+def standardised(values: np.ndarray) -> np.ndarray:
+    """Mean 0 and standard deviation 1 over the first axis; a constant series becomes 0."""
+    centred = values - values.mean(axis=0)
+    spread = centred.std(axis=0)
+    return centred / np.where(spread > 0, spread, 1.0)
+
+
+def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise ShapeError(f"path: the file may have 10 MB at most, got {path.stat().st_size / 1e6:.0f} MB.")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header, *rows = [row for row in csv.reader(file) if row]
+    except (OSError, ValueError, csv.Error) as problem:
+        if isinstance(problem, RnnvizError):
+            raise
+        raise ShapeError(
+            f"path: must be a CSV file in UTF-8 with a header line, got {shown(path.name)}, which is none."
+        ) from None
+    if not 1 <= len(rows) <= MOST_ROWS:
+        raise ShapeError(f"path: the file must have 1 to {MOST_ROWS} rows below its header, got {len(rows)}.")
+    return header, rows
+
+
+def _cell(row: list[str], place: int, line: int) -> float:
+    try:
+        value = float(row[place])
+    except (IndexError, ValueError):
+        value = np.nan
+    if not np.isfinite(value):
+        came = shown(row[place]) if -len(row) <= place < len(row) else "nothing"
+        raise ShapeError(f"column: every row must hold a finite number, got {came} in line {line}.")
+    return value
+
+
+def _noise(config, generator):
+    return generator.normal(size=(config.length, config.input_size))
+
+
+def _impulse(config, generator):
+    pulse = np.zeros((config.length, config.input_size))
+    pulse[0] = 1.0
+    return pulse
+
+
+def _sine(config, generator):
+    """Periods of 10, 20, 30, … steps, one a channel, scaled to unit variance."""
+    periods = 10.0 * np.arange(1, config.input_size + 1)
+    return np.sqrt(2.0) * np.sin(2.0 * np.pi * np.arange(config.length)[:, None] / periods)
+
+
+def _random_walk(config, generator):
+    return standardised(np.cumsum(generator.normal(size=(config.length, config.input_size)), axis=0))
+
+
+def _text(config, generator):
+    """One-hot characters, in the order of the alphabet that the text uses."""
+    characters = list(config.text)[: config.length]
+    alphabet = sorted(set(config.text))
+    return np.eye(len(alphabet))[[alphabet.index(character) for character in characters]]
+
+
+@cache
+def shipped(name: str) -> np.ndarray:
+    """A real series under assets/series, standardised, (T, 1); its source and licence stand in the README there."""
+    return read_series(assets() / "series" / f"{name}.csv")[:, 0]
+
+
+def _series(name: str) -> Callable:
+    return lambda config, generator: shipped(name)[: config.length]
+
+
+SIGNALS = {
+    signal.name: signal
+    for signal in (
+        Signal("noise", "White noise", _noise),
+        Signal("impulse", "Impulse at the first step", _impulse),
+        Signal("sine", "Sine waves", _sine),
+        Signal("random_walk", "Random walk", _random_walk),
+        Signal("text", "Your text", _text),
+        Signal("sunspots", "Sunspots, yearly since 1700", _series("sunspots")),
+        Signal("co2", "CO₂ at Mauna Loa, monthly", _series("co2")),
+    )
+}

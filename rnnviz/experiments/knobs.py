@@ -1,0 +1,72 @@
+"""A setting is declared once: default, bounds, choices, label, help. Widget, URL, message and docs derive from it."""
+
+import dataclasses
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+from rnnviz.errors import ConfigError, one_of, shown
+
+
+@dataclass(frozen=True)
+class Knob:
+    """What is known about a setting beside its default.
+
+    Attributes:
+        label: its name on the screen.
+        help: what to expect of it, one or two sentences.
+        kind: int, float, str or bool.
+        choices: {value: label} for a choice among words; empty otherwise.
+        low, high: bounds of a number, or of the length of a text; both are allowed.
+        ladder: the curated values that a control offers; empty when it is free.
+        optional: None is allowed and means "leave it alone".
+    """
+
+    label: str
+    help: str
+    kind: type
+    choices: dict[Any, str] = dataclasses.field(default_factory=dict)
+    low: float | None = None
+    high: float | None = None
+    ladder: tuple = ()
+    optional: bool = False
+
+    def checked(self, name: str, value: object) -> Any:
+        """The value in its own type.
+
+        Raises:
+            ConfigError: naming the field, what is allowed and what came.
+        """
+        if value is None and self.optional:
+            return None
+        if self.choices or self.kind is bool:
+            one_of(name, value, self.choices or (False, True))
+            return value
+        if self.kind is str:
+            return self._text(name, value)
+        return self._number(name, value)
+
+    def _text(self, name: str, value: object) -> str:
+        if not isinstance(value, str) or not self.low <= len(value) <= self.high:
+            came = f"{len(value)} characters" if isinstance(value, str) else shown(value)
+            raise ConfigError(f"{name}: must be a text of {self.low} to {self.high} characters, got {came}.")
+        return value
+
+    def _number(self, name: str, value: object) -> int | float:
+        family = Integral if self.kind is int else Real
+        if isinstance(value, bool) or not isinstance(value, family) or not self.low <= value <= self.high:
+            word = "a whole number" if self.kind is int else "a number"
+            nothing = ", or None" if self.optional else ""
+            raise ConfigError(f"{name}: must be {word} from {self.low} to {self.high}{nothing}, got {shown(value)}.")
+        return self.kind(value)
+
+
+def knob(default: Any, label: str, help: str, **rest: Any) -> Any:
+    """Declare a field of a configuration; `rest` as in `Knob`, with `kind` taken from the default when not given."""
+    rest.setdefault("kind", type(default))
+    return dataclasses.field(default=default, metadata={"knob": Knob(label, help, **rest)})
+
+
+def knobs(config: Any) -> dict[str, Knob]:
+    """{field name: its declaration} of a configuration class or value."""
+    return {field.name: field.metadata["knob"] for field in dataclasses.fields(config)}

@@ -1,0 +1,58 @@
+"""rnnviz against torch autograd, array by array."""
+
+import numpy as np
+
+from rnnviz.core.results import GradientFlow
+from rnnviz.errors import BudgetError
+from rnnviz.experiments.config import Config
+from rnnviz.experiments.run import prepare
+from rnnviz.learning import Verification
+from rnnviz.learning.oracle import autograd_flow
+
+MOST_STEPS = 20_000
+TRUSTED = 1e-280  # below it autograd's own products pass through subnormal numbers, which are already rounded
+
+
+def verify_against_autograd(config: Config, inputs: np.ndarray | None) -> Verification:
+    """See `rnnviz.verify`."""
+    experiment = prepare(config, inputs=inputs)
+    steps = len(experiment.inputs) * len(experiment.network.streams)
+    steps *= len(experiment.inputs) if config.truncation == "sliding" else 1
+    if steps > MOST_STEPS:
+        raise BudgetError(
+            f"length: autograd would walk {steps} steps for this config; allowed are {MOST_STEPS}, so make it shorter."
+        )
+    flow = experiment.find(GradientFlow)
+    clip, truncation = config.signal_clip, config.truncated
+    question = (experiment.network, experiment.inputs, experiment.output_gradient, None)
+    theirs = autograd_flow(*question, signal_clip=clip, truncation=truncation, along=flow)
+    return compare(flow, theirs)
+
+
+def compare(flow: GradientFlow, theirs: dict) -> Verification:
+    """Compare a flow with what autograd found under the same names."""
+    differences, skipped = {}, 0
+    for name in ("adjoint", "cell_adjoint", "input_gradient"):
+        if name in theirs:
+            differences[name], beyond = _by_row(getattr(flow, name), theirs[name])
+            skipped += beyond
+    for name in ("hidden", "cell", "output"):
+        if name in theirs:
+            differences[name] = _as_whole(getattr(flow, name), theirs[name])
+    for name, expected in theirs["parameter_gradients"].items():
+        differences[name] = _as_whole(flow.parameter_gradients[name], expected)
+    return Verification(differences, skipped)
+
+
+def _as_whole(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Largest difference, relative to the largest entry."""
+    size = np.abs(theirs).max()
+    return float(np.abs(ours - theirs).max() / size) if size else float(np.abs(ours).max())
+
+
+def _by_row(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, int]:
+    """Largest difference, each row relative to its own largest entry, and how many rows float64 cannot hold."""
+    size, difference = np.abs(theirs).max(axis=-1), np.abs(ours - theirs).max(axis=-1)
+    held = (size > TRUSTED) & np.isfinite(size)
+    beyond = ~held & ((size > 0) | (np.abs(ours).max(axis=-1) > 0))
+    return float((difference[held] / size[held]).max(initial=0.0)), int(beyond.sum())
