@@ -10,18 +10,26 @@ from dataclasses import dataclass
 import numpy as np
 
 Array = np.ndarray
+ONE = np.array(1.0)  # a Python 1.0 would be converted at every call
 
 
-def sigmoid(a: Array) -> Array:
-    """Logistic function 1 / (1 + e^-a), accurate on both sides; any shape."""
-    with np.errstate(over="ignore"):
-        return 1.0 / (1.0 + np.exp(-a))
+def sigmoid(a: Array, out: Array | None = None) -> Array:
+    """Logistic function 1 / (1 + e^-a), accurate on both sides; any shape.
+
+    For a < -709 e^-a overflows on its way to the right answer: callers keep `np.errstate(over="ignore")` around their
+    loops, where it costs nothing.
+    """
+    value = np.negative(a, out)
+    np.exp(value, value)
+    np.add(value, ONE, value)
+    return np.divide(ONE, value, value)
 
 
 def sigmoid_slope(a: Array) -> Array:
     """Derivative of the logistic function, e^-|a| / (1 + e^-|a|)², at most 1/4."""
     decay = np.exp(-np.abs(a))
-    return decay / (1.0 + decay) ** 2
+    total = ONE + decay
+    return np.divide(decay, np.multiply(total, total, total), decay)
 
 
 def tanh_slope(a: Array) -> Array:
@@ -29,9 +37,9 @@ def tanh_slope(a: Array) -> Array:
     return 4.0 * sigmoid_slope(2.0 * a)
 
 
-def relu(a: Array) -> Array:
+def relu(a: Array, out: Array | None = None) -> Array:
     """max(a, 0); NaN stays NaN."""
-    return np.maximum(a, 0.0)
+    return np.maximum(a, 0.0, out)
 
 
 def relu_slope(a: Array) -> Array:
@@ -45,7 +53,7 @@ class Activation:
 
     Attributes:
         name: torch's word for it.
-        function: a -> φ(a), any shape.
+        function: (a, out) -> φ(a), any shape, into `out` when it is given.
         slope: a -> φ'(a), same shape, from the pre-activation.
         largest_slope: γ = max |φ'|, as in the bound ‖∂h_t/∂h_k‖ ≤ (γ σ_max(W))^(t-k).
             Source: Pascanu, Mikolov and Bengio (2013), section 2.1.
@@ -53,7 +61,7 @@ class Activation:
     """
 
     name: str
-    function: Callable[[Array], Array]
+    function: Callable[..., Array]
     slope: Callable[[Array], Array]
     largest_slope: float
     saturates: bool
@@ -65,6 +73,6 @@ ACTIVATIONS = {
         Activation("tanh", np.tanh, tanh_slope, 1.0, True),
         Activation("relu", relu, relu_slope, 1.0, False),
         Activation("sigmoid", sigmoid, sigmoid_slope, 0.25, True),
-        Activation("linear", np.asarray, np.ones_like, 1.0, False),
+        Activation("linear", np.positive, np.ones_like, 1.0, False),
     )
 }

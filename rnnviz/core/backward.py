@@ -1,126 +1,238 @@
-"""One stream, backward through time: the walk that the total, the itemised and the truncated gradients share."""
+"""One stream, backward through time: the walk that the total, the itemised and the truncated gradients share.
 
-from collections.abc import Callable, Iterator
+The walk hands on what it met in blocks, so that everything that can be done for many steps at once is. Inside a block
+it runs in stretches of steps under one exponent a signal: no signal can grow beyond float64 within a stretch, and a
+stretch in which one shrank too far is walked again, in shorter ones.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
-from rnnviz.core.cells import unlimited
-from rnnviz.core.scaled import add, normalise
+from rnnviz.core.arrays import blocks
+from rnnviz.core.arrivals import Arrivals
+from rnnviz.core.scaled import Scaled, add, binary_exponent, peak, power_of_two
 from rnnviz.core.signal import SignalClip
 from rnnviz.core.unroll import Walk
 
 Array = np.ndarray
-LONGEST_STRIDE = 16
-SAFE_EXPONENT = 900.0
+
+LONGEST_STRETCH = 64
+MOST_GROWTH, MOST_SHRINKING = 280, -200  # powers of 2 over a stretch: every square on the way stays within float64
+BLOCK_STEPS, STACKED_BLOCK_STEPS = 256, 16  # a block's arrays fit a processor's cache
 
 
-class Arrival(NamedTuple):
-    """A gradient that enters the hidden state at one row: from the loss itself or from the layer above."""
+@dataclass(frozen=True)
+class Block:
+    """What the walk carried over the steps first+1 to last.
 
-    signals: int | slice
-    mantissa: Array
-    exponent: Array
-
-
-class Met(NamedTuple):
-    """What the walk carries at one row.
-
-    `adjoint` (..., B, N) with `exponent` (..., B, 1) is the adjoint of the state; `delta` (..., B, G·H), under the same
-    exponent, is ∂L/∂(pre-activation) of the step that led to the state (None at row 0, where no step did).
+    Attributes:
+        first: the row before the block's first step.
+        last: its last row.
+        signals: which of the stacked signals are in it.
+        parts: adjoints of the parts of the state, (h,) or (h, ĉ), rows (n, ..., B, H), all under the same exponents; of
+            the rows first+1 to last, and of row 0 too in the block that ends the walk.
+        delta: ∂L/∂(pre-activation) of the steps as the cell's vjp gives it, rows (last - first, ..., B, E·H).
+        slopes: arrays (last - first, B, ..., H).
     """
 
-    row: int
-    adjoint: Array
-    exponent: Array
-    delta: Array | None
+    first: int
+    last: int
+    signals: slice
+    parts: tuple[Scaled, ...]
+    delta: Scaled
+    slopes: tuple[Array, ...]
+
+    @property
+    def rows(self) -> slice:
+        """Where the block's states stand in an array of T+1 rows."""
+        return slice(first_row(self.first), self.last + 1)
+
+    @property
+    def steps(self) -> slice:
+        """Where the block's steps stand in an array of T rows."""
+        return slice(self.first, self.last)
+
+
+def first_row(first: int) -> int:
+    """The first row of the block after row `first`; row 0, to which no step leads, joins the last block."""
+    return first + 1 if first else 0
 
 
 @dataclass(frozen=True)
 class Window:
-    """Which of the stacked signals are alive at each row: `first[row]` up to, not including, `last[row]`."""
+    """Which of the stacked signals are alive at each row: `first[row]` up to, not including, `last[row]`.
+
+    Both fall, or stay, as the walk goes back; `ends` says that signals end before row 0.
+    """
 
     first: Array
     last: Array
+    ends: bool
 
-    def at(self, row: int) -> slice:
-        """The living signals at a row."""
-        return slice(int(self.first[row]), int(self.last[row]))
+    def over(self, first: int, last: int) -> slice:
+        """The signals that live at any of the rows first to last."""
+        return slice(int(self.first[first]), int(self.last[last]))
 
 
 def walk_back(
     walk: Walk,
-    slopes: Array,
-    arrivals: Callable[[int], Arrival | None],
+    arrivals: Arrivals,
     window: Window | None = None,
     signal_clip: SignalClip | None = None,
-    cut: Callable[[int], bool] = lambda row: False,
-) -> Iterator[Met]:
+    period: int | None = None,
+) -> Iterator[Block]:
     """Carry the adjoint of a stream's state from its last row to its first.
 
     Args:
         walk: the forward walk.
-        slopes: `walk.slopes`.
-        arrivals: the gradient that enters h at a row, or None.
-        window: the stacked signals that are alive at each row, a range that only moves down; None for a single signal.
+        arrivals: the gradient that enters h on the way.
+        window: the stacked signals that are alive at each row; None for one signal, with no axis of its own.
         signal_clip: what is done to the signal at each step.
-        cut: rows over which nothing is carried further back.
+        period: nothing is carried back over a row that is a multiple of it.
     """
-    stream, steps, batch = walk.stream, len(slopes), walk.states.shape[1]
-    stride = 1 if signal_clip else safe_stride(stream.weight_hh, slopes)
-    living = window.at(steps) if window else slice(0)
-    shape = (living.stop - living.start, batch) if window else (batch,)
-    adjoint, exponent = np.zeros((*shape, stream.state_size)), np.zeros((*shape, 1), dtype=np.int64)
-    for row in range(steps, -1, -1):
-        if row % stride == 0:
-            adjoint, exponent = normalise(adjoint, exponent)
-        if window and window.at(row) != living:
-            adjoint, exponent = (_regroup(array, living, window.at(row)) for array in (adjoint, exponent))
-            living = window.at(row)
-        if arrival := arrivals(row):
-            adjoint, exponent = _receive(adjoint, exponent, arrival)
-        if signal_clip:
-            adjoint = signal_clip.on_hidden(adjoint, exponent, stream.hidden_size)
-        if row == 0:
-            yield Met(row, adjoint, exponent, None)
+    walker = _Walker(walk, arrivals, window, signal_clip, period)
+    size = BLOCK_STEPS if window is None else STACKED_BLOCK_STEPS
+    for last in range(len(walk.inputs), 0, -size):
+        yield walker.block(max(0, last - size), last)
+
+
+class _Walker:
+    """The signals on their way: the parts of the adjoint, mantissas (..., B, H), and exponents (..., B, 1)."""
+
+    def __init__(self, walk, arrivals, window, signal_clip, period):
+        self.walk, self.arrivals, self.window = walk, arrivals, window
+        self.signal_clip, self.period = signal_clip, period
+        self.signals = slice(0, 0)
+        shape = (0,) * (window is not None) + walk.states[0].shape[1:]
+        self.parts = tuple(np.zeros(shape) for _ in walk.states)
+        self.exponent = np.zeros((*shape[:-1], 1), dtype=np.int64)
+        self.stretch = 1 if signal_clip else LONGEST_STRETCH
+        self.widest = 1.0 + np.abs(walk.stream.weight_hh).sum(axis=0).max()
+
+    def block(self, first: int, last: int) -> Block:
+        """Walk over the steps last to first+1."""
+        slopes = self.walk.slopes(first, last)
+        self._regroup(first + 1, last)
+        self.stretch = min(self.stretch, self._safe_stretch(slopes))
+        shape, stream = (last - first, *self.exponent.shape[:-1]), self.walk.stream
+        exponent = np.empty((shape[0] + 1, *shape[1:], 1), dtype=np.int64)
+        delta = np.empty((*shape, stream.cell.delta_blocks * stream.hidden_size))
+        rows = tuple(np.empty((shape[0] + 1, *shape[1:], stream.hidden_size)) for _ in self.parts)
+        row = last
+        while row > first:
+            stop = max(first, row - self.stretch, self.arrivals.until(row), self._cut_before(row))
+            steps, ends = slice(stop - first, row - first), slice(stop - first, row - first + 1)
+            here = (array[ends] for array in rows), delta[steps], tuple(array[steps] for array in slopes)
+            if self._stretch(row, tuple(here[0]), *here[1:]):
+                exponent[ends] = self.exponent
+                row = stop
+            else:
+                self.stretch = max(1, self.stretch // 4)
+        if first == 0:
+            self._finish(rows)
+        kept = slice(first_row(first) - first, None)
+        parts = tuple(Scaled(array[kept], exponent[kept]) for array in rows)
+        return Block(first, last, self.signals, parts, Scaled(delta, exponent[1:]), slopes)
+
+    def _finish(self, rows: tuple[Array, ...]) -> None:
+        """What is done to the signals at row 0, where they arrive."""
+        self._end(0, tuple(array[0] for array in rows))
+        if self.signal_clip:
+            rows[0][0] = self.signal_clip.on_hidden(rows[0][0], self.exponent)
+
+    def _stretch(self, row: int, rows: tuple[Array, ...], delta: Array, slopes: tuple[Array, ...]) -> bool:
+        """Fill in `rows`, the last of which is `row`, back to the first; False where one exponent is not enough."""
+        start = self.parts, self.exponent
+        self._receive(row)
+        self._clip_hidden()
+        self.exponent = self.exponent.copy()
+        for array, part in zip(rows, self.parts, strict=True):
+            array[-1] = part
+        alive, stream, vjp = _peak(self.parts) > 0, self.walk.stream, self.walk.stream.cell.vjp
+        limit = self.signal_clip and self.signal_clip.on_preactivation(self.exponent)
+        here, factors = (zip(*(array[::-1] for array in arrays), strict=True) for arrays in (rows, slopes))
+        parts, at = next(here), row
+        into = blocks(delta, stream.hidden_size)
+        for earlier, factor, step_delta, step_into in zip(here, factors, delta[::-1], into[::-1], strict=True):
+            if self.window is not None:
+                self._begin_and_end(at, parts, alive)
+                at -= 1
+            vjp(stream, parts, factor, earlier, step_delta, step_into, limit)
+            parts = earlier
+        largest = _peak(parts)
+        lost = alive & ((largest == 0) | (np.frexp(largest)[1] < MOST_SHRINKING))
+        if len(delta) > 1 and lost.any():
+            self.parts, self.exponent = start
+            return False
+        stop = row - len(delta)
+        cut = stop > 0 and self._cut_before(stop + 1) == stop
+        self.parts = tuple(np.zeros_like(part) for part in parts) if cut else parts
+        return True
+
+    def _safe_stretch(self, slopes: tuple[Array, ...]) -> int:
+        """How many steps cannot grow a signal by more than 2**MOST_GROWTH, whatever it is.
+
+        One step multiplies by at most two slopes and a column sum of |W_hh|, beside the direct path of a gate.
+        """
+        slope = max(max(factor.max(), -factor.min()) for factor in slopes)
+        bits = np.log2((1.0 + slope) ** 2 * self.widest)
+        return int(min(max(MOST_GROWTH // bits, 1), LONGEST_STRETCH)) if np.isfinite(bits) else 1
+
+    def _cut_before(self, row: int) -> int:
+        """The next row further back over which nothing is carried."""
+        return (row - 1) // self.period * self.period if self.period else 0
+
+    def _rescale(self) -> None:
+        """Move every signal's size from its mantissas into its exponent, without rounding."""
+        shift = binary_exponent(_peak(self.parts))
+        factor = power_of_two(-shift)
+        self.parts, self.exponent = tuple(part * factor for part in self.parts), self.exponent + shift
+
+    def _receive(self, row: int) -> None:
+        """Rescale, and add what arrives at a row."""
+        self._rescale()
+        if (arrival := self.arrivals.at(row, self.signals)) is not None:
+            nothing = np.zeros_like(arrival.mantissa)
+            others = (arrival.mantissa, *(nothing for _ in self.parts[1:]))
+            self.parts, self.exponent = add(self.parts, self.exponent, others, arrival.exponent)
+            self._rescale()
+
+    def _begin_and_end(self, row: int, parts: tuple[Array, ...], alive: Array) -> None:
+        """Start the signal that begins at a row, and drop those that do not live there any more."""
+        if (begun := self.arrivals.begin(row, self.signals)) is not None:
+            place, start = begun
+            parts[0][place], self.exponent[place], alive[place] = start.mantissa, start.exponent, True
+        self._end(row, (*parts, alive))
+
+    def _end(self, row: int, arrays: tuple[Array, ...]) -> None:
+        """Zero what belongs to signals that do not live at a row any more."""
+        if self.window is not None and self.window.ends:
+            over = self.window.over(row, row).stop - self.signals.start
+            for array in arrays:
+                array[over:] = 0
+
+    def _clip_hidden(self) -> None:
+        if self.signal_clip:
+            self.parts = (self.signal_clip.on_hidden(self.parts[0], self.exponent), *self.parts[1:])
+
+    def _regroup(self, first: int, last: int) -> None:
+        """Keep the signals that live at the rows first to last, and let new ones begin at zero, at the front."""
+        if self.window is None or (new := self.window.over(first, last)) == self.signals:
             return
-        limit = signal_clip.on_preactivation(exponent) if signal_clip else unlimited
-        before, delta = stream.cell.vjp(stream, adjoint, slopes[row - 1], limit)
-        yield Met(row, adjoint, exponent, delta)
-        adjoint = np.zeros_like(before) if cut(row - 1) else before
+        old, self.signals = self.signals, new
+        *parts, self.exponent = (_regrouped(array, old, new) for array in (*self.parts, self.exponent))
+        self.parts = tuple(parts)
 
 
-def safe_stride(weight: Array, slopes: Array) -> int:
-    """How many steps may pass between two rescalings without any signal leaving float64.
-
-    One step multiplies a signal by at most two slopes and a row of the weights, and by no less than the smallest of
-    them that is not zero. What those bounds allow without leaving 2**±900 needs no rescaling in between.
-    """
-    sizes, weights = np.abs(slopes), np.abs(weight)
-    largest = (1.0 + sizes.max()) ** 2 * (1.0 + weights.sum(axis=0).max())
-    smallest = _smallest(sizes) ** 2 * _smallest(weights)
-    with np.errstate(divide="ignore"):
-        per_step = max(np.log2(largest), -np.log2(smallest))
-    return int(np.clip(SAFE_EXPONENT // per_step, 1, LONGEST_STRIDE)) if np.isfinite(per_step) else 1
-
-
-def _smallest(sizes: Array) -> float:
-    """The smallest that is not zero, at most 1."""
-    return np.min(sizes, where=sizes > 0, initial=1.0)
-
-
-def _regroup(rows: Array, old: slice, new: slice) -> Array:
-    """Take over the signals that live on, and let new ones begin at zero, at the front."""
+def _regrouped(rows: Array, old: slice, new: slice) -> Array:
     living = np.zeros((new.stop - new.start, *rows.shape[1:]), dtype=rows.dtype)
     kept = slice(old.start, min(old.stop, new.stop))
     living[kept.start - new.start : kept.stop - new.start] = rows[: kept.stop - old.start]
     return living
 
 
-def _receive(adjoint: Array, exponent: Array, arrival: Arrival) -> tuple[Array, Array]:
-    """Add what arrives to the hidden part of the signals that it is for; nobody else holds `adjoint` yet."""
-    into, exponent = arrival.signals, exponent.copy()
-    total = add(adjoint[into], exponent[into], arrival.mantissa, arrival.exponent)
-    adjoint[into], exponent[into] = normalise(*total)
-    return adjoint, exponent
+def _peak(parts: tuple[Array, ...]) -> Array:
+    """(..., B, 1), the largest size among all parts of each signal's state."""
+    return peak(parts[0]) if len(parts) == 1 else np.maximum(*map(peak, parts))

@@ -1,13 +1,16 @@
 """Back-propagation through time: the total gradient of the loss at every state and parameter, at any size."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from rnnviz.core.arrays import finite_array
-from rnnviz.core.backward import Arrival, Met, walk_back
-from rnnviz.core.gather import Passed, gather
+from rnnviz.core.arrivals import FromAbove
+from rnnviz.core.backward import BLOCK_STEPS, Block, first_row, walk_back
+from rnnviz.core.gather import Gatherer, gather
 from rnnviz.core.network import Network
 from rnnviz.core.results import GradientFlow
-from rnnviz.core.scaled import Scaled, add
+from rnnviz.core.scaled import Scaled
 from rnnviz.core.signal import SignalClip, Truncation
 from rnnviz.core.stacked import layers_from_the_top, sum_of_sides, walk_sources
 from rnnviz.core.unroll import Unrolled, Walk, unroll
@@ -62,7 +65,7 @@ def backpropagate(
     truncation: Truncation | None = None,
 ) -> GradientFlow:
     """The backward half of `bptt`, for a network that has been run; here a gradient may be infinite."""
-    gradient = Scaled.of(np.where(np.isfinite(output_gradient), output_gradient, np.nan))
+    gradient = Scaled.sparse(output_gradient)
     _expect("signal_clip", signal_clip, SignalClip | None)
     _expect("truncation", truncation, Truncation | None)
     sliding = truncation is not None and truncation.kind == "sliding"
@@ -73,65 +76,70 @@ def backpropagate(
         )
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         if sliding:
-            passed = _source_by_source(unrolled, gradient, truncation.steps)
+            gathered = _source_by_source(unrolled, gradient, truncation.steps)
         else:
-            passed = _layer_by_layer(unrolled, gradient, signal_clip, truncation)
-        return gather(unrolled, passed, gradient)
+            gathered = _layer_by_layer(unrolled, gradient, signal_clip, truncation)
+        return gather(unrolled, gathered, gradient)
 
 
-def _layer_by_layer(unrolled: Unrolled, gradient: Scaled, signal_clip, truncation) -> list[Passed]:
+def _layer_by_layer(unrolled: Unrolled, gradient: Scaled, signal_clip, truncation) -> list[Gatherer]:
     """The usual sweep, from the top layer to the first, with one signal in which all losses are added up."""
-    passed: list[Passed] = []
+    gathered: list[Gatherer] = []
+    period = truncation.steps if truncation else None
     for walks in layers_from_the_top(unrolled):
-        here = [_one_stream(walk, gradient, signal_clip, truncation) for _, walk in walks]
-        gradient = sum_of_sides([side.into_input for side in here])
-        passed = here + passed
-    return passed
+        here = [Gatherer(walk) for _, walk in walks]
+        for side in here:
+            stream = side.walk.stream
+            arrivals = FromAbove(gradient.columns(stream.columns).map(stream.in_order))
+            for block in walk_back(side.walk, arrivals, signal_clip=signal_clip, period=period):
+                side.take(block)
+        gradient = sum_of_sides([side.into_input.map(side.walk.stream.in_order) for side in here])
+        gathered = here + gathered
+    return gathered
 
 
-def _one_stream(walk: Walk, gradient: Scaled, signal_clip, truncation) -> Passed:
-    stream, slopes = walk.stream, walk.slopes
-    gradient = gradient.columns(stream.columns).map(stream.in_order)
-    present = gradient.mantissa.any(axis=(1, 2))
-
-    def arrivals(row: int) -> Arrival | None:
-        if row == 0 or not present[row - 1]:
-            return None
-        return Arrival(slice(None), gradient.mantissa[row - 1], gradient.exponent[row - 1])
-
-    cut = truncation.cuts if truncation else (lambda row: False)
-    met = list(walk_back(walk, slopes, arrivals, signal_clip=signal_clip, cut=cut))[::-1]
-    adjoint = Scaled(np.array([m.adjoint for m in met]), np.array([m.exponent for m in met]))
-    return Passed(walk, slopes, adjoint, Scaled(np.array([m.delta for m in met[1:]]), adjoint.exponent[1:]))
-
-
-def _source_by_source(unrolled: Unrolled, gradient: Scaled, reach: int) -> list[Passed]:
+def _source_by_source(unrolled: Unrolled, gradient: Scaled, reach: int) -> list[Gatherer]:
     """Every loss on its own, no further back than its window, and then added up."""
-    steps, batch = gradient.mantissa.shape[:2]
-    passed = [
-        Passed(
-            walk,
-            walk.slopes,
-            Scaled.zeros((steps + 1, batch, walk.stream.state_size)),
-            Scaled.zeros((steps, batch, len(walk.stream.input_bias))),
-        )
-        for walk in unrolled.walks
-    ]
-
-    def visit(s: int, met: Met, which: np.ndarray) -> None:
-        if len(which):
-            _add_up(passed[s].adjoint, met.row, Scaled(met.adjoint, met.exponent))
-            if met.row:
-                _add_up(passed[s].delta, met.row - 1, Scaled(met.delta, met.exponent))
-
-    walk_sources(unrolled, gradient, np.arange(1, steps + 1), visit, reach)
-    return passed
+    steps = len(gradient.mantissa)
+    sums = [SummedBlocks(walk, steps) for walk in unrolled.walks]
+    walk_sources(unrolled, gradient, np.arange(1, steps + 1), lambda s, block, which: sums[s].add(block), reach)
+    gathered = [Gatherer(walk) for walk in unrolled.walks]
+    for side, total in zip(gathered, sums, strict=True):
+        for block in total.blocks():
+            side.take(block)
+    return gathered
 
 
-def _add_up(total: Scaled, row: int, signals: Scaled) -> None:
-    signals = signals.aligned(axis=0)
-    summed = signals.mantissa.sum(axis=0), signals.exponent[0]
-    total.mantissa[row], total.exponent[row] = add(total.mantissa[row], total.exponent[row], *summed)
+class SummedBlocks:
+    """The signals of many sources through one stream, added up row by row: parts of the state and δ side by side."""
+
+    def __init__(self, walk: Walk, steps: int):
+        self.walk, self.steps = walk, steps
+        self.state_size = walk.stream.hidden_size * len(walk.states)
+        self.delta_size = walk.stream.hidden_size * walk.stream.cell.delta_blocks
+        self.rows = Scaled.zeros((steps + 1, walk.states[0].shape[1], self.state_size + self.delta_size))
+
+    def add(self, block: Block) -> None:
+        """Add the signals of a block, if there are any."""
+        if block.signals.start == block.signals.stop:
+            return
+        delta = block.delta.mantissa
+        if block.first == 0:  # row 0, to which no step leads
+            delta = np.concatenate((np.zeros_like(delta[:1]), delta))
+        arrays = (*(part.mantissa for part in block.parts), delta)
+        self.rows[block.rows] += Scaled(np.concatenate(arrays, axis=-1), block.parts[0].exponent).sum(axis=1)
+
+    def blocks(self) -> Iterator[Block]:
+        """The sums, as a walk with one signal would have handed them on."""
+        for first in range(0, self.steps, BLOCK_STEPS):
+            last = min(first + BLOCK_STEPS, self.steps)
+            parts = self._parts(self.rows[first_row(first) : last + 1])
+            delta = self.rows[first + 1 : last + 1].columns(slice(self.state_size, None))
+            yield Block(first, last, slice(0), parts, delta, self.walk.slopes(first, last))
+
+    def _parts(self, rows: Scaled) -> tuple[Scaled, ...]:
+        size = self.walk.stream.hidden_size
+        return tuple(rows.columns(slice(first, first + size)) for first in range(0, self.state_size, size))
 
 
 def _expect(field_name: str, value: object, kind: type) -> None:

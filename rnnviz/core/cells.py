@@ -1,25 +1,32 @@
 """Recurrent cells: one step forward, and its vector-Jacobian product backward.
 
-A cell is three short functions and a row in `CELLS`:
+A state is a tuple of parts, (h,) or (h, c). What the backward pass will need is kept in arrays (T, B, ·H): the
+pre-activations first, which hold W_ih x_t and the input's biases when the step begins, then the gates' values and what
+else there is. A cell is a few short functions and a row in `CELLS`:
 
-    step(stream, drive, state) -> (state, kept)
-        `drive` (B, G·H) is W_ih x_t with the input's biases, `state` (B, N) the state before the step. `kept` is what
-        the backward pass will want, (B, M·H): the pre-activations, and for the GRU also q.
-    slopes(stream, states, kept) -> (T, B, J, H)
-        Every elementwise factor of the backward step, for all steps at once: `states` (T+1, B, N), `kept` (T, B, M·H).
-    vjp(stream, adjoint, slope, limit) -> (adjoint, delta)
-        Pull the adjoint of the state, (..., B, N), back over one step, with `slope` (B, J, H). `delta` (..., B, G·H) is
-        ∂L/∂(pre-activation), on which `limit` acts before anything flows on (Graves 2013, section 2.1).
-        The leading axes stack independent signals: loss sources, or the rows of a unit matrix for a Jacobian.
+    views(kept, rows) -> arrays
+        The parts of the kept arrays that a step works on, (T, B, ...).
+    step(stream, before, after, row)
+        Fill in the state after a step from the state before it, and its row of the views; each part is (B, H).
+    slopes(stream, states, kept) -> factors
+        Every elementwise factor of the backward step, for many steps at once: parts of `states` (T+1, B, H) and `kept`
+        (T, B, ·H) give arrays (T, B, ..., H).
+    vjp(stream, adjoint, factors, before, delta, into, limit)
+        Pull the adjoint of the state, parts (..., B, H), back over one step into `before`, and fill in `delta`
+        (..., B, E·H), which holds ∂L/∂(pre-activation): see `input_delta` and `recurrent_delta` of `Cell`; `into` shows
+        it block by block, (..., B, E, H). `limit` acts on it before anything flows on (Graves 2013, section 2.1). The
+        leading axes stack independent signals: loss sources, or the rows of a unit matrix for a Jacobian.
 
-The formulas are torch.nn's: gate order i, f, g, o for the LSTM and r, z, n (reset after the product) for the GRU.
+The results are filled into rows of large arrays, because at this size making a small array takes longer than a
+product of two. The formulas are torch.nn's, with the gate order i, f, g, o for the LSTM and r, z, n (reset after the
+product) for the GRU.
 
 Sources: Elman (1990); Hochreiter and Schmidhuber (1997) with the forget gate of Gers, Schmidhuber and Cummins (2000);
 Cho et al. (2014).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -30,121 +37,131 @@ Array = np.ndarray
 Limit = Callable[[Array], Array]
 
 
-def unlimited(delta: Array) -> Array:
-    """No signal clipping."""
-    return delta
+def rnn_views(kept, rows):
+    """Show a."""
+    return kept
 
 
-def rnn_step(stream, drive, state):
+def rnn_step(stream, before, after, row):
     """h_t = φ(W_ih x_t + W_hh h_{t-1} + b)."""
-    a = drive + state @ stream.weight_hh.T
-    return stream.activation.function(a), a
+    (a,) = row
+    a += before[0].dot(stream.recurrent)
+    stream.activation.function(a, after[0])
 
 
 def rnn_slopes(stream, states, kept):
     """φ'(a)."""
-    return stream.activation.slope(kept)[..., None, :]
+    return (stream.activation.slope(kept[0]),)
 
 
-def rnn_vjp(stream, adjoint, slope, limit=unlimited):
+def rnn_vjp(stream, adjoint, factors, before, delta, into, limit=None):
     """δ = φ'(a) ⊙ dh, then dh_{t-1} = W_hhᵀ δ."""
-    delta = limit(adjoint * slope[..., 0, :])
-    return product(delta, stream.weight_hh), delta
+    np.multiply(adjoint[0], factors[0], delta)
+    if limit:
+        limit(delta)
+    product(delta, stream.weight_hh, before[0])
 
 
-def lstm_step(stream, drive, state):
+def lstm_views(kept, rows):
+    """Show a, the gates together, a^g, i, f, g, o."""
+    a, gates = kept
+    return a, gates, a[..., rows[2]], *(gates[..., block] for block in rows)
+
+
+def lstm_step(stream, before, after, row):
     """c_t = f ⊙ c_{t-1} + i ⊙ g and h_t = o ⊙ tanh(c_t)."""
-    size = stream.hidden_size
-    a = drive + state[:, :size] @ stream.weight_hh.T
-    gate = sigmoid(a)
-    i, f, o = gate[:, :size], gate[:, size : 2 * size], gate[:, 3 * size :]
-    new = np.empty_like(state)
-    c = new[:, size:]
-    np.multiply(f, state[:, size:], out=c)
-    c += i * np.tanh(a[:, 2 * size : 3 * size])
-    np.multiply(o, np.tanh(c), out=new[:, :size])
-    return new, a
+    (h, c), (h_new, c_new), (a, gates, a_g, i, f, g, o) = before, after, row
+    a += h.dot(stream.recurrent)
+    sigmoid(a, gates)
+    np.tanh(a_g, g)
+    np.multiply(f, c, c_new)
+    c_new += i * g
+    np.multiply(o, np.tanh(c_new), h_new)
 
 
 def lstm_slopes(stream, states, kept):
-    """[g σ'(a^i), c_{t-1} σ'(a^f), i tanh'(a^g), tanh(c) σ'(a^o), o tanh'(c), f]."""
-    cell = states[..., stream.hidden_size :]
-    a = np.moveaxis(blocks(kept, stream.hidden_size), -2, 0)
-    slope = np.empty((*kept.shape[:-1], 6, stream.hidden_size))
-    slope[..., 0, :] = np.tanh(a[2]) * sigmoid_slope(a[0])
-    slope[..., 1, :] = cell[:-1] * sigmoid_slope(a[1])
-    slope[..., 2, :] = sigmoid(a[0]) * tanh_slope(a[2])
-    slope[..., 3, :] = np.tanh(cell[1:]) * sigmoid_slope(a[3])
-    slope[..., 4, :] = sigmoid(a[3]) * tanh_slope(cell[1:])
-    slope[..., 5, :] = sigmoid(a[1])
-    return slope
+    """[g σ'(a^i), c_{t-1} σ'(a^f), i tanh'(a^g), tanh(c) σ'(a^o)], o tanh'(c), and f."""
+    c, (a, gate) = states[1], (blocks(array, stream.hidden_size) for array in kept)
+    into = np.empty(a.shape)
+    np.multiply(gate[..., 2, :], sigmoid_slope(a[..., 0, :]), into[..., 0, :])
+    np.multiply(c[:-1], sigmoid_slope(a[..., 1, :]), into[..., 1, :])
+    np.multiply(gate[..., 0, :], tanh_slope(a[..., 2, :]), into[..., 2, :])
+    np.multiply(np.tanh(c[1:]), sigmoid_slope(a[..., 3, :]), into[..., 3, :])
+    return into, gate[..., 3, :] * tanh_slope(c[1:]), gate[..., 1, :]
 
 
-def lstm_cell_adjoint(adjoint, slope):
-    """∂L/∂c_t = ĉ + dh ⊙ o tanh'(c), its path through h_t included, as autograd defines it; (..., H)."""
-    size = slope.shape[-1]
-    return adjoint[..., size:] + adjoint[..., :size] * slope[..., 4, :]
+def lstm_cell_adjoint(adjoint, factors):
+    """∂L/∂c_t = dc = ĉ + dh ⊙ o tanh'(c), its path through h_t included, as autograd defines it; (..., H)."""
+    dc = adjoint[0] * factors[1]
+    dc += adjoint[1]
+    return dc
 
 
-def lstm_vjp(stream, adjoint, slope, limit=unlimited):
+def lstm_vjp(stream, adjoint, factors, before, delta, into, limit=None):
     """Give δ from dc = ∂L/∂c_t and dh, then dh_{t-1} = W_hhᵀ δ and ĉ_{t-1} = dc ⊙ f."""
-    size = stream.hidden_size
-    into_h, into_c = adjoint[..., :size], lstm_cell_adjoint(adjoint, slope)
-    delta = np.empty((*into_h.shape[:-1], 4, size))
-    np.multiply(slope[..., :3, :], into_c[..., None, :], out=delta[..., :3, :])
-    np.multiply(slope[..., 3, :], into_h, out=delta[..., 3, :])
-    delta = limit(delta.reshape(*into_h.shape[:-1], 4 * size))
-    before = np.empty(adjoint.shape)
-    before[..., :size] = product(delta, stream.weight_hh)
-    np.multiply(into_c, slope[..., 5, :], out=before[..., size:])
-    return before, delta
+    dc = lstm_cell_adjoint(adjoint, factors)
+    into[..., :3, :] = dc[..., None, :]
+    into[..., 3, :] = adjoint[0]
+    into *= factors[0]
+    if limit:
+        limit(delta)
+    product(delta, stream.weight_hh, before[0])
+    np.multiply(dc, factors[2], before[1])
 
 
-def gru_step(stream, drive, state):
+def gru_views(kept, rows):
+    """Show a^r and a^z together, a^n, both gates together, r, z, n, q."""
+    (a, gates, q), both = kept, slice(rows[2].start)
+    return a[..., both], a[..., rows[2]], gates[..., both], *(gates[..., block] for block in rows), q
+
+
+def gru_step(stream, before, after, row):
     """h_t = (1 - z) ⊙ n + z ⊙ h_{t-1} with n = tanh(W_in x_t + b_in + r ⊙ q) and q = W_hn h_{t-1} + b_hn."""
-    size = stream.hidden_size
-    kept = np.empty((len(state), 4 * size))
-    recurrent = state @ stream.weight_hh.T
-    a = np.add(drive[:, : 2 * size], recurrent[:, : 2 * size], out=kept[:, : 2 * size])
-    q = np.add(recurrent[:, 2 * size :], stream.recurrent_bias, out=kept[:, 3 * size :])
-    gate = sigmoid(a)
-    n = np.tanh(np.add(drive[:, 2 * size :], gate[:, :size] * q, out=kept[:, 2 * size : 3 * size]))
-    return n + gate[:, size:] * (state - n), kept
+    (h,), (new,), (a_rz, a_n, rz, r, z, n, q) = before, after, row
+    recurrent = h.dot(stream.recurrent)
+    a_rz += recurrent[:, : a_rz.shape[1]]
+    sigmoid(a_rz, rz)
+    np.add(recurrent[:, stream.rows[2]], stream.recurrent_bias, q)
+    a_n += r * q
+    np.tanh(a_n, n)
+    np.subtract(h, n, new)
+    new *= z
+    new += n
 
 
 def gru_slopes(stream, states, kept):
-    """[q σ'(a^r), (h_{t-1} - n) σ'(a^z), (1 - z) tanh'(a^n), r, z], with 1 - z as σ(-a^z): it does not cancel."""
-    r, z, n, q = np.moveaxis(blocks(kept, stream.hidden_size), -2, 0)
-    slope = np.empty((*kept.shape[:-1], 5, stream.hidden_size))
-    slope[..., 0, :] = q * sigmoid_slope(r)
-    slope[..., 1, :] = (states[:-1] - np.tanh(n)) * sigmoid_slope(z)
-    slope[..., 2, :] = sigmoid(-z) * tanh_slope(n)
-    slope[..., 3, :] = sigmoid(r)
-    slope[..., 4, :] = sigmoid(z)
-    return slope
+    """What dh is multiplied by on its way to [dh_{t-1}, δ^n, δ^z, δ^r, r ⊙ δ^n]; then q σ'(a^r) and r.
+
+    The five are z, (1 - z) tanh'(a^n), (h_{t-1} - n) σ'(a^z), and the second times q σ'(a^r) and times r. 1 - z is
+    taken as σ(-a^z), which does not cancel.
+    """
+    a, gate = (blocks(array, stream.hidden_size) for array in kept[:2])
+    r, z, n = (gate[..., block, :] for block in range(3))
+    into = np.empty((*a.shape[:-2], 5, a.shape[-1]))
+    into[..., 0, :] = z
+    np.multiply(sigmoid(-a[..., 1, :]), tanh_slope(a[..., 2, :]), into[..., 1, :])
+    np.multiply(states[0][:-1] - n, sigmoid_slope(a[..., 1, :]), into[..., 2, :])
+    reset = kept[2] * sigmoid_slope(a[..., 0, :])
+    np.multiply(into[..., 1, :], reset, into[..., 3, :])
+    np.multiply(into[..., 1, :], r, into[..., 4, :])
+    return into, reset, r
 
 
-def gru_vjp(stream, adjoint, slope, limit=unlimited):
-    """δ^n and δ^z from dh, δ^r from δ^n; then dh_{t-1} = dh ⊙ z + W_hhᵀ [δ^r; δ^z; r ⊙ δ^n]."""
-    update = limit(adjoint * slope[..., 1, :])
-    candidate = limit(adjoint * slope[..., 2, :])
-    reset = limit(candidate * slope[..., 0, :])
-    recurrent = np.concatenate((reset, update, candidate * slope[..., 3, :]), axis=-1)
-    before = product(recurrent, stream.weight_hh)
-    before += adjoint * slope[..., 4, :]
-    return before, np.concatenate((reset, update, candidate), axis=-1)
+def gru_vjp(stream, adjoint, factors, before, delta, into, limit=None):
+    """Give [z ⊙ dh, δ^n, δ^z, δ^r, r ⊙ δ^n] from dh, then dh_{t-1} = dh ⊙ z + W_hhᵀ [δ^r; δ^z; r ⊙ δ^n].
 
-
-def same_delta(stream, delta, kept):
-    """The recurrent product meets the same δ as the input product."""
-    return delta
-
-
-def gru_recurrent_delta(stream, delta, kept):
-    """[δ^r; δ^z; r ⊙ δ^n]: the reset gate stands between q and the pre-activation."""
-    scaled = blocks(delta, stream.hidden_size).copy()
-    scaled[..., 2, :] *= sigmoid(blocks(kept, stream.hidden_size)[..., 0, :])
-    return scaled.reshape(delta.shape)
+    The last three meet the recurrent product, behind which the reset gate stands.
+    """
+    into[...] = adjoint[0][..., None, :]
+    into *= factors[0]
+    if limit:
+        limit(into[..., 1, :])
+        limit(into[..., 2, :])
+        np.multiply(into[..., 1, :], factors[1], into[..., 3, :])
+        np.multiply(into[..., 1, :], factors[2], into[..., 4, :])
+        limit(into[..., 3, :])
+    product(delta[..., 2 * stream.hidden_size :], stream.weight_back, before[0])
+    before[0][...] += into[..., 0, :]
 
 
 @dataclass(frozen=True)
@@ -154,27 +171,38 @@ class Cell:
     Attributes:
         name: the word in a `Network` or a `Config`.
         label: the word on the screen.
-        step, slopes, vjp: as the module describes.
-        gates: {gate name: its activation} in torch's row order; empty for the RNN, whose one block is no gate.
+        views: see the module, like `step`, `slopes` and `vjp`.
+        step: see there.
+        slopes: see there.
+        vjp: see there.
         blocks: the roles of the G row blocks of the weights in torch's order; "candidate" is the block that every cell
             has, so that cells compared under one seed share its draw.
-        keep_gate, write_gate: roles of the blocks that hold the memory and that let new input in, or None.
+        gates: names of the values that `step` keeps after the pre-activations, in torch's row order.
+        keep_gate: role of the block that holds the memory, or None.
+        write_gate: role of the block that lets new input in, or None.
+        keeps: how many blocks each array has that `step` keeps.
+        delta_blocks: E, how many blocks `delta` has.
         recurrent_bias_blocks: how many of the last blocks keep b_hh apart, because a gate multiplies it.
-        recurrent_delta: ∂L/∂(W_hh h_{t-1} + b_hh) from ∂L/∂(pre-activation).
-        cell_adjoint: ∂L/∂c_t from the adjoint of the state (h, c), for a cell that has one.
+        input_delta: for each block in torch's order, which block of `delta` the input product meets; None for the same.
+        recurrent_delta: the same for the recurrent product.
+        cell_adjoint: ∂L/∂c_t from the adjoint of a state (h, c), for a cell that has one.
     """
 
     name: str
     label: str
+    views: Callable
     step: Callable
     slopes: Callable
     vjp: Callable
     blocks: tuple[str, ...]
-    gates: dict[str, Callable[[Array], Array]] = field(default_factory=dict)
+    keeps: tuple[int, ...]
+    delta_blocks: int
+    gates: tuple[str, ...] = ()
     keep_gate: str | None = None
     write_gate: str | None = None
     recurrent_bias_blocks: int = 0
-    recurrent_delta: Callable = same_delta
+    input_delta: tuple[int, ...] | None = None
+    recurrent_delta: tuple[int, ...] | None = None
     cell_adjoint: Callable | None = None
 
     @property
@@ -186,15 +214,18 @@ class Cell:
 CELLS = {
     cell.name: cell
     for cell in (
-        Cell("rnn", "RNN", rnn_step, rnn_slopes, rnn_vjp, blocks=("candidate",)),
+        Cell("rnn", "RNN", rnn_views, rnn_step, rnn_slopes, rnn_vjp, blocks=("candidate",), keeps=(1,), delta_blocks=1),
         Cell(
             "lstm",
             "LSTM",
+            lstm_views,
             lstm_step,
             lstm_slopes,
             lstm_vjp,
             blocks=("input", "forget", "candidate", "output"),
-            gates={"i": sigmoid, "f": sigmoid, "g": np.tanh, "o": sigmoid},
+            keeps=(4, 4),
+            delta_blocks=4,
+            gates=("i", "f", "g", "o"),
             keep_gate="forget",
             write_gate="input",
             cell_adjoint=lstm_cell_adjoint,
@@ -202,14 +233,18 @@ CELLS = {
         Cell(
             "gru",
             "GRU",
+            gru_views,
             gru_step,
             gru_slopes,
             gru_vjp,
             blocks=("reset", "update", "candidate"),
-            gates={"r": sigmoid, "z": sigmoid, "n": np.tanh},
+            keeps=(3, 3, 1),
+            delta_blocks=5,
+            gates=("r", "z", "n"),
             keep_gate="update",
             recurrent_bias_blocks=1,
-            recurrent_delta=gru_recurrent_delta,
+            input_delta=(3, 2, 1),
+            recurrent_delta=(3, 2, 4),
         ),
     )
 }

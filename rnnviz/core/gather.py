@@ -1,139 +1,185 @@
-"""From what came back through each stream to one `GradientFlow`."""
+"""From the blocks that a walk hands on to one `GradientFlow`."""
 
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from rnnviz.core.backward import Block
 from rnnviz.core.results import GradientFlow
 from rnnviz.core.scaled import Scaled
 from rnnviz.core.stacked import sum_of_sides
 from rnnviz.core.unroll import Unrolled, Walk
 
+Array = np.ndarray
+
 MOST_NUMBERS = 4_000_000
 SATURATION = 372.0  # beyond it the slope of tanh, 4 e^-2|a|, leaves float64
 
 
-@dataclass(frozen=True)
-class Passed:
-    """What came back through one stream, in its own order.
+class Gatherer:
+    """What came back through one stream, in its own order, filled in block by block.
 
     Attributes:
-        walk: the stream's forward walk, with its `slopes`.
-        slopes: (T, B, J, H).
-        adjoint: of the state, rows (T+1, B, N).
-        delta: ∂L/∂(pre-activation), rows (T, B, G·H).
+        walk: the forward walk.
+        adjoint: (T+1, B, H), ∂L/∂h.
+        log10_norm: (T+1, B) of it.
+        cell_adjoint: (T+1, B, H), ∂L/∂c; None for a state without c, like `cell_log10_norm`.
+        cell_log10_norm: (T+1, B) of it.
+        joint_log10_norm: (T+1, B) of the whole state's adjoint.
+        into_input: ∂L/∂(the layer's input), rows (T, B, layer input size).
+        totals: {kind of parameter: its gradient as one row of all entries, (1, ·)}.
+        steps: {kind of parameter: log10 norm of each step's contribution, (T,)}.
     """
 
-    walk: Walk
-    slopes: np.ndarray
-    adjoint: Scaled
-    delta: Scaled
+    def __init__(self, walk: Walk):
+        self.walk = walk
+        (steps, batch, width), size = walk.inputs.shape, walk.stream.hidden_size
+        rows = (steps + 1, batch)
+        self.adjoint, self.log10_norm = np.empty((*rows, size)), np.empty(rows)
+        has_cell = walk.stream.cell.has_cell_state
+        self.cell_adjoint = np.empty((*rows, size)) if has_cell else None
+        self.cell_log10_norm = np.empty(rows) if has_cell else None
+        self.joint_log10_norm = np.empty(rows) if has_cell else self.log10_norm
+        self.into_input = Scaled.zeros((steps, batch, width))
+        self.totals: dict[str, Scaled] = {}
+        self.steps: dict[str, Array] = {
+            kind: np.empty(steps) for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        }
 
-    @property
-    def into_input(self) -> Scaled:
-        """∂L/∂(the layer's input), rows (T, B, layer input size), in time order."""
-        return self.delta.times(self.walk.stream.weight_ih).map(self.walk.stream.in_order)
+    def take(self, block: Block) -> None:
+        """Fill in the block's rows and add its steps to the parameters' gradients."""
+        hidden, rows = block.parts[0], block.rows
+        self.adjoint[rows], self.log10_norm[rows] = hidden.values(), hidden.log10_norm()
+        if self.cell_adjoint is not None:
+            cell = self._cell_adjoint(block)
+            self.cell_adjoint[rows], self.cell_log10_norm[rows] = cell.values(), cell.log10_norm()
+            joint = np.concatenate([part.mantissa for part in block.parts], axis=-1)
+            self.joint_log10_norm[rows] = Scaled(joint, hidden.exponent).log10_norm()
+        self._take_steps(block)
+
+    def _cell_adjoint(self, block: Block) -> Scaled:
+        """∂L/∂c; at row 0 no step leads from c to h, so that it is ĉ alone."""
+        later = tuple(part.mantissa[-len(block.delta.mantissa) :] for part in block.parts)
+        cell = self.walk.stream.cell.cell_adjoint(later, block.slopes)
+        if block.first == 0:
+            cell = np.concatenate((block.parts[1].mantissa[:1], cell))
+        return Scaled(cell, block.parts[0].exponent)
+
+    def _take_steps(self, block: Block) -> None:
+        stream, steps = self.walk.stream, block.steps
+        into = back = _Deltas(block.delta.map_mantissa(stream.input_delta))
+        if stream.cell.recurrent_delta != stream.cell.input_delta:
+            back = _Deltas(block.delta.map_mantissa(stream.recurrent_delta))
+        self.into_input[steps] = into.rows.times(stream.weight_ih)
+        for side, delta, factor in (("ih", into, self.walk.inputs[steps]), ("hh", back, self.walk.states[0][steps])):
+            for kind, total in ((f"weight_{side}", delta.sum_with(factor)), (f"bias_{side}", delta.sum)):
+                self.totals[kind] = self.totals[kind] + total if kind in self.totals else total
+            self.steps[f"weight_{side}"][steps] = delta.log10_of_steps_with(factor)
+            self.steps[f"bias_{side}"][steps] = delta.log10_of_steps
 
 
-def gather(unrolled: Unrolled, passed: list[Passed], gradient: Scaled) -> GradientFlow:
-    """Bring every stream's walk into time order and sum the parameters' contributions over it.
+class _Deltas:
+    """∂L/∂(pre-activation) of some steps, rows (n, B, G·H), and what the parameters' gradients need of it.
+
+    Source: Pascanu, Mikolov and Bengio (2013), equation 5: the "immediate" derivatives, to be summed over time.
+    """
+
+    def __init__(self, rows: Scaled):
+        self.rows = rows
+        aligned = rows.aligned(axis=(0, 1))
+        self.flat, self.exponent = aligned.mantissa.reshape(-1, rows.mantissa.shape[-1]), aligned.exponent[0]
+
+    @cached_property
+    def sum(self) -> Scaled:
+        """Σ_t Σ_b δ_t,b."""
+        return Scaled(self.flat.sum(axis=0, keepdims=True), self.exponent)
+
+    def sum_with(self, factor: Array) -> Scaled:
+        """Σ_t Σ_b δ_t,b ⊗ factor_t,b, as one row of all its entries."""
+        return Scaled(self.flat.T.dot(factor.reshape(-1, factor.shape[-1])).reshape(1, -1), self.exponent)
+
+    @cached_property
+    def log10_of_steps(self) -> Array:
+        """log10 ‖Σ_b δ_t,b‖ for every step, (n,)."""
+        if self.rows.mantissa.shape[1] == 1:
+            return self.rows.log10_norm()[:, 0]
+        rows = self.rows.aligned(axis=1)
+        return Scaled(rows.mantissa.sum(axis=1), rows.exponent[:, 0]).log10_norm()
+
+    def log10_of_steps_with(self, factor: Array) -> Array:
+        """log10 of the Frobenius norm of Σ_b δ_t,b ⊗ factor_t,b for every step, (n,)."""
+        if factor.shape[1] == 1:  # one rank-one term: the product of both norms
+            return self.log10_of_steps + Scaled.plain(factor[:, 0]).log10_norm()
+        rows = self.rows.aligned(axis=1)
+        chunk = max(1, MOST_NUMBERS // (rows.mantissa.shape[-1] * factor.shape[-1]))
+        parts = []
+        for first in range(0, len(factor), chunk):
+            part = slice(first, first + chunk)
+            terms = np.swapaxes(rows.mantissa[part], 1, 2) @ factor[part]
+            parts.append(Scaled(terms.reshape(len(terms), -1), rows.exponent[part, 0]).log10_norm())
+        return np.concatenate(parts)
+
+
+def gather(unrolled: Unrolled, gathered: list[Gatherer], gradient: Scaled) -> GradientFlow:
+    """Bring every stream into time order.
 
     Args:
         unrolled: the network, run.
-        passed: one a stream.
+        gathered: one a stream.
         gradient: ∂L/∂output, rows (T, B, K·H).
     """
-    cells = [_cell_adjoint(side) for side in passed]
-    hidden = [side.adjoint.columns(slice(side.walk.stream.hidden_size)) for side in passed]
-    gates = [side.walk.gates for side in passed]
-    parameters = _parameters(unrolled, passed)
-    has_cell, top = cells[0] is not None, passed[-unrolled.network.directions :]
+    network = unrolled.network
+    has_cell = network.streams[0].cell.has_cell_state
+    parameters = {
+        f"{kind}_{side.walk.stream.suffix}": (side.totals[kind], side.walk.stream.in_order(side.steps[kind]))
+        for side in gathered
+        for kind in side.totals
+        if f"{kind}_{side.walk.stream.suffix}" in network.parameters
+    }
+
+    def timed(read) -> Array:
+        arrays = [side.walk.stream.in_order(read(side)) for side in gathered]
+        return np.array(arrays) if len(arrays) > 1 else arrays[0][None]
+
     return GradientFlow(
-        streams=unrolled.network.streams,
-        hidden=_timed(passed, [side.walk.hidden for side in passed]),
-        cell=_timed(passed, [side.walk.cell for side in passed]) if has_cell else None,
-        gates={name: _timed(passed, [gate[name] for gate in gates]) for name in gates[0]},
-        adjoint=_timed(passed, [part.values() for part in hidden]),
-        cell_adjoint=_timed(passed, [part.values() for part in cells]) if has_cell else None,
-        log10_norm=_timed(passed, [part.log10_norm() for part in hidden]),
-        cell_log10_norm=_timed(passed, [part.log10_norm() for part in cells]) if has_cell else None,
-        joint_log10_norm=_timed(passed, [side.adjoint.log10_norm() for side in passed]),
+        streams=network.streams,
+        hidden=timed(lambda side: side.walk.states[0]),
+        cell=timed(lambda side: side.walk.states[1]) if has_cell else None,
+        gates={name: timed(lambda side, name=name: side.walk.gates[name]) for name in network.streams[0].cell.gates},
+        adjoint=timed(lambda side: side.adjoint),
+        cell_adjoint=timed(lambda side: side.cell_adjoint) if has_cell else None,
+        log10_norm=timed(lambda side: side.log10_norm),
+        cell_log10_norm=timed(lambda side: side.cell_log10_norm) if has_cell else None,
+        joint_log10_norm=timed(lambda side: side.joint_log10_norm),
         parameter_gradients={
-            name: total.values().reshape(unrolled.network.parameters[name].shape)
-            for name, (total, _) in parameters.items()
+            name: total.values().reshape(network.parameters[name].shape) for name, (total, _) in parameters.items()
         },
-        parameter_log10_norms={name: float(total.log10_norm()) for name, (total, _) in parameters.items()},
+        parameter_log10_norms={name: float(total.log10_norm()[0]) for name, (total, _) in parameters.items()},
         parameter_step_log10_norms={name: steps for name, (_, steps) in parameters.items()},
-        input_gradient=sum_of_sides([side.into_input for side in passed[: unrolled.network.directions]]).values(),
+        input_gradient=sum_of_sides(
+            [side.into_input.map(side.walk.stream.in_order) for side in gathered[: network.directions]]
+        ).values(),
         output=unrolled.output,
-        loss_log10_norm=np.array([gradient.columns(side.walk.stream.columns).log10_norm() for side in top]),
-        saturated=_timed(passed, [_saturated(side.walk) for side in passed]),
+        loss_log10_norm=np.array(
+            [_loss_log10_norm(gradient.columns(stream.columns)) for stream in network.streams[-network.directions :]]
+        ),
+        saturated=timed(_saturated),
     )
 
 
-def _timed(passed: list[Passed], arrays: list[np.ndarray]) -> np.ndarray:
-    """One array of all streams, (S, …), each in time order."""
-    return np.array([side.walk.stream.in_order(array) for side, array in zip(passed, arrays, strict=True)])
+def _loss_log10_norm(gradient: Scaled) -> Array:
+    """(T, B); most losses are at one step."""
+    norms = np.full(gradient.exponent.shape[:-1], -np.inf)
+    present = gradient.present
+    norms[present] = gradient[present].log10_norm()
+    return norms
 
 
-def _cell_adjoint(side: Passed) -> Scaled | None:
-    """∂L/∂c, rows (T+1, B, H); at row 0 no step leads from c to h, so that it is ĉ alone."""
-    cell = side.walk.stream.cell
-    if not cell.has_cell_state:
-        return None
-    adjoint = side.adjoint
-    later = cell.cell_adjoint(adjoint.mantissa[1:], side.slopes)
-    initial = adjoint.mantissa[:1, :, side.walk.stream.hidden_size :]
-    return Scaled(np.concatenate((initial, later)), adjoint.exponent)
-
-
-def _saturated(walk: Walk) -> np.ndarray:
+def _saturated(side: Gatherer) -> Array:
     """(T+1, B): a step between this row and the end had a slope that rounds to zero."""
-    stream, flags = walk.stream, np.zeros(walk.states.shape[:2], dtype=bool)
-    if stream.cell.gates or stream.activation.saturates:
-        beyond = (np.abs(walk.kept[..., : len(stream.input_bias)]) > SATURATION).any(axis=-1)
+    walk = side.walk
+    flags = np.zeros(side.log10_norm.shape, dtype=bool)
+    if np.isneginf(side.log10_norm).any() and (walk.stream.cell.gates or walk.stream.activation.saturates):
+        beyond = (np.abs(walk.kept[0]) > SATURATION).any(axis=-1)
         flags[:-1] = np.logical_or.accumulate(beyond[::-1])[::-1]
     return flags
-
-
-def _parameters(unrolled: Unrolled, passed: list[Passed]) -> dict[str, tuple[Scaled, np.ndarray]]:
-    """{torch name: (the gradient as one row, log10 norm of each step's contribution (T,))}."""
-    parameters = {}
-    for side in passed:
-        stream, walk = side.walk.stream, side.walk
-        recurrent = Scaled(stream.cell.recurrent_delta(stream, side.delta.mantissa, walk.kept), side.delta.exponent)
-        one = np.ones((*walk.inputs.shape[:2], 1))
-        for kind, delta, factor in (
-            ("weight_ih", side.delta, walk.inputs),
-            ("weight_hh", recurrent, walk.hidden[:-1]),
-            ("bias_ih", side.delta, one),
-            ("bias_hh", recurrent, one),
-        ):
-            name = f"{kind}_{stream.suffix}"
-            if name in unrolled.network.parameters:
-                parameters[name] = _sum_over_steps(delta, factor), stream.in_order(_log10_of_steps(delta, factor))
-    return parameters
-
-
-def _sum_over_steps(delta: Scaled, factor: np.ndarray) -> Scaled:
-    """Σ_t Σ_b δ_t,b ⊗ factor_t,b as one row of all its entries.
-
-    Source: Pascanu, Mikolov and Bengio (2013), equation 5: the "immediate" derivatives summed over time.
-    """
-    delta = delta.aligned(axis=(0, 1))
-    rows, columns = (array.reshape(-1, array.shape[-1]) for array in (delta.mantissa, factor))
-    return Scaled((rows.T @ columns).ravel(), delta.exponent.ravel())
-
-
-def _log10_of_steps(delta: Scaled, factor: np.ndarray) -> np.ndarray:
-    """log10 of the Frobenius norm of each step's term Σ_b δ_t,b ⊗ factor_t,b, (T,)."""
-    if factor.shape[1] == 1:  # one rank-one term: the product of both norms
-        return delta.log10_norm()[:, 0] + Scaled.of(factor).log10_norm()[:, 0]
-    delta = delta.aligned(axis=1)
-    chunk = max(1, MOST_NUMBERS // (delta.mantissa.shape[-1] * factor.shape[-1]))
-    parts = []
-    for first in range(0, len(factor), chunk):
-        part = slice(first, first + chunk)
-        terms = np.swapaxes(delta.mantissa[part], 1, 2) @ factor[part]
-        parts.append(Scaled(terms.reshape(len(terms), -1), delta.exponent[part, 0]).log10_norm())
-    return np.concatenate(parts)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from rnnviz.core.arrays import finite_array
-from rnnviz.core.backward import Met
+from rnnviz.core.backward import Block
 from rnnviz.core.network import Network
 from rnnviz.core.results import ItemisedFlow
 from rnnviz.core.scaled import Scaled, log10_sum_of_squares
@@ -40,15 +40,14 @@ def itemised(network: Network, inputs: np.ndarray, output_gradient: np.ndarray, 
 
 def itemise(unrolled: Unrolled, output_gradient: np.ndarray) -> ItemisedFlow:
     """The backward half of `itemised`, for a network that has been run already."""
-    gradient = Scaled.of(np.where(np.isfinite(output_gradient), output_gradient, np.nan))
+    gradient = Scaled.sparse(output_gradient)
     streams, steps = unrolled.network.streams, len(unrolled.output)
     sources = chosen_sources(steps)
     norms = np.full((len(streams), len(sources), steps + 1), -np.inf)
 
-    def visit(s: int, met: Met, which: np.ndarray) -> None:
-        hidden = Scaled(met.adjoint[..., : streams[s].hidden_size], met.exponent)
-        row = steps - met.row if streams[s].reverse else met.row
-        norms[s, which, row] = log10_sum_of_squares(hidden.log10_norm(), axis=-1)
+    def visit(s: int, block: Block, which: np.ndarray) -> None:
+        rows = streams[s].in_order(np.arange(steps + 1))[block.rows]
+        norms[s, which, rows[:, None]] = log10_sum_of_squares(block.parts[0].log10_norm(), axis=-1)
 
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         walk_sources(unrolled, gradient, sources, visit)

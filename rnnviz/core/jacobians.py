@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from rnnviz.core.arrays import blocks
 from rnnviz.core.network import Network
 from rnnviz.core.results import JacobianSpectrum
-from rnnviz.core.scaled import LOG10_2, binary_exponent, power_of_two
+from rnnviz.core.scaled import LOG10_2, binary_exponent, peak, power_of_two
 from rnnviz.core.unroll import Unrolled, Walk, unroll
 
 RESOLVED = 1e-13
@@ -41,10 +42,18 @@ def step_jacobians(walk: Walk) -> np.ndarray:
 
     Row i of J_t is the pull-back of the i-th unit vector: the same code as back-propagation.
     """
-    batch, size = walk.states.shape[1:]
-    units = np.broadcast_to(np.eye(size)[:, None, :], (size, batch, size))
-    pulled = [walk.stream.cell.vjp(walk.stream, units, slope)[0] for slope in walk.slopes]
-    return np.moveaxis(np.array(pulled), 1, 2)
+    batch, size = walk.states[0].shape[1:]
+    units = np.eye(size * len(walk.states))
+    parts = tuple(
+        np.repeat(units[:, None, place * size : (place + 1) * size], batch, axis=1) for place in range(len(walk.states))
+    )
+    pulled = np.empty((len(walk.inputs), len(units), batch, len(units)))
+    delta = np.empty((len(units), batch, walk.stream.cell.delta_blocks * size))
+    before = tuple(np.empty_like(part) for part in parts)
+    for row, *factors in zip(pulled, *walk.slopes(0, len(walk.inputs)), strict=True):
+        walk.stream.cell.vjp(walk.stream, parts, factors, before, delta, blocks(delta, size))
+        np.concatenate(before, axis=-1, out=row)
+    return np.moveaxis(pulled, 1, 2)
 
 
 def _stream_spectrum(walk: Walk) -> tuple[np.ndarray, ...]:
@@ -66,7 +75,7 @@ def _transport(matrices: np.ndarray) -> np.ndarray:
     rows = np.zeros((steps + 1, batch, size))
     for row in range(steps - 1, -1, -1):
         product = product @ matrices[row]
-        shift = binary_exponent(product.reshape(batch, -1))
+        shift = binary_exponent(peak(product.reshape(batch, -1)))
         product, exponent = product * power_of_two(-shift)[..., None], exponent + shift
         if not np.isfinite(product).all():
             rows[: row + 1] = np.nan

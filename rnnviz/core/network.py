@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from rnnviz.core.activations import ACTIVATIONS, Activation
-from rnnviz.core.arrays import finite_array
+from rnnviz.core.arrays import blocks, finite_array
 from rnnviz.core.cells import CELLS, Cell
 from rnnviz.errors import ShapeError, one_of, shown
 
@@ -27,6 +27,9 @@ class Stream:
         cell, activation: values of `CELLS` and `ACTIVATIONS`; the activation is the RNN's.
         weight_ih: (G·H, layer input size).
         weight_hh: (G·H, H).
+        recurrent: its transpose, laid out for h_{t-1} · W_hhᵀ.
+        weight_back: its blocks in the order in which `delta` of the cell's vjp has them.
+        rows: where each block stands in (B, G·H).
         input_bias: (G·H,), every bias that may be added before the recurrent product.
         recurrent_bias: (H,), b_hn of the GRU, which the reset gate multiplies; zero for the other cells.
     """
@@ -38,6 +41,9 @@ class Stream:
     activation: Activation
     weight_ih: np.ndarray
     weight_hh: np.ndarray
+    recurrent: np.ndarray
+    weight_back: np.ndarray
+    rows: tuple[slice, ...]
     input_bias: np.ndarray
     recurrent_bias: np.ndarray
 
@@ -47,9 +53,22 @@ class Stream:
         return self.weight_hh.shape[1]
 
     @property
-    def state_size(self) -> int:
-        """N: H, or 2H for a cell with a cell state."""
-        return self.hidden_size * (2 if self.cell.has_cell_state else 1)
+    def parts(self) -> int:
+        """How many arrays a state is: h, or h and c."""
+        return 2 if self.cell.has_cell_state else 1
+
+    def input_delta(self, delta: np.ndarray) -> np.ndarray:
+        """∂L/∂(W_ih x_t + b_ih), (..., G·H) in torch's order, from `delta` of the cell's vjp."""
+        return self._in_torch_order(delta, self.cell.input_delta)
+
+    def recurrent_delta(self, delta: np.ndarray) -> np.ndarray:
+        """∂L/∂(W_hh h_{t-1} + b_hh), (..., G·H) in torch's order, from `delta` of the cell's vjp."""
+        return self._in_torch_order(delta, self.cell.recurrent_delta)
+
+    def _in_torch_order(self, delta: np.ndarray, order: tuple[int, ...] | None) -> np.ndarray:
+        if order is None:
+            return delta
+        return blocks(delta, self.hidden_size)[..., order, :].reshape(*delta.shape[:-1], -1)
 
     @property
     def suffix(self) -> str:
@@ -159,21 +178,27 @@ class Network:
     def _stream(self, layer: int, reverse: bool) -> Stream:
         suffix = f"l{layer}" + "_reverse" * reverse
         cell, size = CELLS[self.cell], self.hidden_size
-        zero = np.zeros(len(cell.blocks) * size)
-        bias = self.parameters.get(f"bias_ih_{suffix}", zero).copy()
-        recurrent = self.parameters.get(f"bias_hh_{suffix}", zero)
-        split = (len(cell.blocks) - cell.recurrent_bias_blocks) * size
-        bias[:split] += recurrent[:split]
-        weights = (self.parameters[f"{kind}_{suffix}"] for kind in KINDS[:2])
+        gates = len(cell.blocks)
+        weight_ih, weight_hh = (self.parameters[f"{kind}_{suffix}"] for kind in KINDS[:2])
+        zero = np.zeros(gates * size)
+        input_bias = self.parameters.get(f"bias_ih_{suffix}", zero).copy()
+        recurrent_bias = self.parameters.get(f"bias_hh_{suffix}", zero)
+        apart = (gates - cell.recurrent_bias_blocks) * size
+        input_bias[:apart] += recurrent_bias[:apart]
+        order = np.argsort(cell.recurrent_delta or range(gates))
         return Stream(
-            layer,
-            reverse,
-            self.directions == 2,
-            cell,
-            ACTIVATIONS[self.nonlinearity],
-            *weights,
-            bias,
-            recurrent[split:],
+            layer=layer,
+            reverse=reverse,
+            bidirectional=self.directions == 2,
+            cell=cell,
+            activation=ACTIVATIONS[self.nonlinearity],
+            weight_ih=weight_ih,
+            weight_hh=weight_hh,
+            recurrent=np.ascontiguousarray(weight_hh.T),
+            weight_back=weight_hh.reshape(gates, size, size)[order].reshape(-1, size),
+            rows=tuple(slice(block * size, (block + 1) * size) for block in range(gates)),
+            input_bias=input_bias,
+            recurrent_bias=recurrent_bias[apart:],
         )
 
 

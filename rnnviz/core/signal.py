@@ -5,7 +5,7 @@ from numbers import Real
 
 import numpy as np
 
-from rnnviz.core.cells import Limit, unlimited
+from rnnviz.core.cells import Limit
 from rnnviz.errors import ConfigError, one_of, shown
 
 SIGNAL_CLIPS = {
@@ -34,24 +34,22 @@ class SignalClip:
         one_of("signal_clip.kind", self.kind, SIGNAL_CLIPS)
         object.__setattr__(self, "limit", positive("signal_clip.limit", self.limit))
 
-    def on_hidden(self, adjoint: np.ndarray, exponent: np.ndarray, size: int) -> np.ndarray:
-        """The adjoint (..., B, N), in units of 2**exponent, after clipping its first `size` columns."""
-        if self.kind == "preactivation_value":
-            return adjoint
-        hidden, limit = adjoint[..., :size], self._limit(exponent)
-        if self.kind == "hidden_value":
-            clipped = np.clip(hidden, -limit, limit)
-        else:
-            norm = np.linalg.norm(hidden, axis=-1, keepdims=True)
-            clipped = hidden * np.divide(limit, norm, out=np.ones_like(norm), where=norm > limit)
-        return np.concatenate((clipped, adjoint[..., size:]), axis=-1)
-
-    def on_preactivation(self, exponent: np.ndarray) -> Limit:
-        """What the cell's vjp does to δ, given in units of 2**exponent."""
-        if self.kind != "preactivation_value":
-            return unlimited
+    def on_hidden(self, hidden: np.ndarray, exponent: np.ndarray) -> np.ndarray:
+        """∂L/∂h (..., B, H), in units of 2**exponent, after clipping."""
         limit = self._limit(exponent)
-        return lambda delta: np.clip(delta, -limit, limit)
+        if self.kind == "hidden_value":
+            return np.clip(hidden, -limit, limit)
+        if self.kind == "hidden_norm":
+            norm = np.linalg.norm(hidden, axis=-1, keepdims=True)
+            return hidden * np.divide(limit, norm, out=np.ones_like(norm), where=norm > limit)
+        return hidden
+
+    def on_preactivation(self, exponent: np.ndarray) -> Limit | None:
+        """What the cell's vjp does to δ, in place and in units of 2**exponent; None for nothing."""
+        if self.kind != "preactivation_value":
+            return None
+        limit = self._limit(exponent)
+        return lambda delta: np.clip(delta, -limit, limit, out=delta)
 
     def _limit(self, exponent: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):

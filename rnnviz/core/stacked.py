@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from rnnviz.core.arrays import product
-from rnnviz.core.backward import Arrival, Met, Window, walk_back
+from rnnviz.core.arrivals import FromAbove, OwnLosses
+from rnnviz.core.backward import Block, Window, walk_back
 from rnnviz.core.scaled import Scaled
 from rnnviz.core.unroll import Unrolled, Walk
 
 MOST_NUMBERS = 8_000_000
 
-Visit = Callable[[int, Met, np.ndarray], None]
+Visit = Callable[[int, Block, np.ndarray], None]
 
 
 def layers_from_the_top(unrolled: Unrolled) -> Iterator[list[tuple[int, Walk]]]:
@@ -35,8 +35,8 @@ def walk_sources(
         unrolled: the network, run.
         gradient: ∂L/∂output, rows (T, B, K·H).
         sources: (n,) steps, counted from 1, in ascending order.
-        visit: called as visit(stream, met, which) at every row of every stream; `which` says for each signal that `met`
-            carries (its first axis) the place of its source in `sources`.
+        visit: called as visit(stream, block, which) for every block of every stream; `which` says for each signal of
+            the block (its second axis) the place of its source in `sources`. A signal is zero where it is not alive.
         reach: a loss reaches the `reach` nearest steps, its own included, and sees all further states as constants;
             None for no limit.
     """
@@ -58,12 +58,11 @@ def _walk_one(s, walk: Walk, arriving: Scaled, which, sources, visit: Visit, rea
     window = _window(at, steps, reach, both_ways=not top and stream.bidirectional)
     arriving = arriving.columns(stream.columns).map(stream.in_order if top else stream.in_order_twice)
     below = Scaled.zeros((steps, len(which), *walk.inputs.shape[1:])) if stream.layer else None
-    for met in walk_back(walk, walk.slopes, (_own_loss if top else _from_above)(arriving, at, window), window):
-        living = window.at(met.row)
-        visit(s, met, own[living])
-        if below is not None and met.row:
-            below.mantissa[met.row - 1, living] = product(met.delta, stream.weight_ih)
-            below.exponent[met.row - 1, living] = met.exponent
+    arrivals = OwnLosses(arriving, {int(step): place for place, step in enumerate(at)}) if top else FromAbove(arriving)
+    for block in walk_back(walk, arrivals, window):
+        visit(s, block, own[block.signals])
+        if below is not None:
+            below[block.steps, block.signals] = block.delta.map_mantissa(stream.input_delta).times(stream.weight_ih)
     return None if below is None else below.map(stream.in_order_twice)
 
 
@@ -77,28 +76,4 @@ def _window(at: np.ndarray, steps: int, reach: int | None, both_ways: bool) -> W
     latest = np.full(steps + 1, np.inf)
     if reach is not None:
         earliest, latest = np.maximum(earliest, rows - reach + 1), rows + reach - 1
-    return Window(np.searchsorted(at, earliest), np.searchsorted(at, latest, side="right"))
-
-
-def _own_loss(gradient: Scaled, at: np.ndarray, window: Window):
-    """Each source's gradient (T, B, H) arrives at its own step alone."""
-
-    def arrivals(row: int) -> Arrival | None:
-        place = int(np.searchsorted(at, row))
-        if row == 0 or place == len(at) or at[place] != row:
-            return None
-        return Arrival(place - int(window.first[row]), gradient.mantissa[row - 1], gradient.exponent[row - 1])
-
-    return arrivals
-
-
-def _from_above(gradient: Scaled, at: np.ndarray, window: Window):
-    """Every source's gradient (T, n, B, H) arrives at every step, through the layer above."""
-
-    def arrivals(row: int) -> Arrival | None:
-        living = window.at(row)
-        if row == 0 or living.start == living.stop:
-            return None
-        return Arrival(slice(None), gradient.mantissa[row - 1, living], gradient.exponent[row - 1, living])
-
-    return arrivals
+    return Window(np.searchsorted(at, earliest), np.searchsorted(at, latest, side="right"), reach is not None)

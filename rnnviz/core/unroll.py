@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnviz.core.arrays import blocks, finite_array, product
+from rnnviz.core.arrays import finite_array, keep_freed_memory, product
 from rnnviz.core.network import Network, Stream
 from rnnviz.errors import ShapeError, shown
+
+keep_freed_memory()
 
 
 @dataclass(frozen=True)
@@ -16,38 +18,25 @@ class Walk:
     Attributes:
         stream: who walked.
         inputs: (T, B, layer input size).
-        states: (T+1, B, N), row 0 the initial state.
-        kept: (T, B, M·H), what the cell's `step` kept.
+        states: (h,) or (h, c), each (T+1, B, H), row 0 the initial state.
+        kept: what the cell's `step` kept, each (T, B, ·): the pre-activations first, then the gates' values.
     """
 
     stream: Stream
     inputs: np.ndarray
-    states: np.ndarray
-    kept: np.ndarray
+    states: tuple[np.ndarray, ...]
+    kept: tuple[np.ndarray, ...]
 
-    @property
-    def hidden(self) -> np.ndarray:
-        """(T+1, B, H)."""
-        return self.states[..., : self.stream.hidden_size]
-
-    @property
-    def cell(self) -> np.ndarray:
-        """(T+1, B, H), the c of a state (h, c)."""
-        return self.states[..., self.stream.hidden_size :]
-
-    @property
-    def slopes(self) -> np.ndarray:
-        """(T, B, J, H): the elementwise factors of every backward step."""
-        return self.stream.cell.slopes(self.stream, self.states, self.kept)
+    def slopes(self, first: int, last: int) -> tuple[np.ndarray, ...]:
+        """The elementwise factors of the backward steps first+1 to last, arrays (last - first, B, ..., H)."""
+        states = tuple(part[first : last + 1] for part in self.states)
+        return self.stream.cell.slopes(self.stream, states, tuple(part[first:last] for part in self.kept))
 
     @property
     def gates(self) -> dict[str, np.ndarray]:
         """{name: (T, B, H)}."""
-        rows = blocks(self.kept, self.stream.hidden_size)
-        return {
-            name: activation(rows[..., block, :])
-            for block, (name, activation) in enumerate(self.stream.cell.gates.items())
-        }
+        names = self.stream.cell.gates
+        return {name: self.kept[1][..., rows] for name, rows in zip(names, self.stream.rows, strict=False)}
 
 
 @dataclass(frozen=True)
@@ -82,21 +71,30 @@ def unroll(network: Network, inputs: np.ndarray, initial_state=None) -> Unrolled
     with np.errstate(over="ignore", invalid="ignore"):
         for layer in range(network.layers):
             first = layer * network.directions
-            here = [_walk(network.streams[s], inputs, start[s]) for s in range(first, first + network.directions)]
-            inputs = np.concatenate([walk.stream.in_order(walk.hidden[1:]) for walk in here], axis=-1)
+            here = [
+                _walk(network.streams[s], inputs, tuple(part[s] for part in start))
+                for s in range(first, first + network.directions)
+            ]
+            inputs = np.concatenate([walk.stream.in_order(walk.states[0][1:]) for walk in here], axis=-1)
             walks += here
     return Unrolled(network, tuple(walks), inputs)
 
 
-def _walk(stream: Stream, inputs: np.ndarray, start: np.ndarray) -> Walk:
+def _walk(stream: Stream, inputs: np.ndarray, start: tuple[np.ndarray, ...]) -> Walk:
     inputs = stream.in_order(inputs)
-    drives = product(inputs, stream.weight_ih.T) + stream.input_bias
-    step, state, states, kept = stream.cell.step, start, [start], []
-    for drive in drives:
-        state, keep = step(stream, drive, state)
-        states.append(state)
-        kept.append(keep)
-    return Walk(stream, inputs, np.array(states), np.array(kept))
+    steps, batch, size = len(inputs), inputs.shape[1], stream.hidden_size
+    states = tuple(np.empty((steps + 1, batch, size)) for _ in start)
+    for part, first in zip(states, start, strict=True):
+        part[0] = first
+    kept = tuple(np.empty((steps, batch, count * size)) for count in stream.cell.keeps)
+    np.add(product(inputs, stream.weight_ih.T), stream.input_bias, kept[0])
+    step, rows = stream.cell.step, zip(*stream.cell.views(kept, stream.rows), strict=True)
+    before, after = (
+        zip(*parts, strict=True) for parts in zip(*((part[:-1], part[1:]) for part in states), strict=True)
+    )
+    for earlier, later, row in zip(before, after, rows, strict=True):
+        step(stream, earlier, later, row)
+    return Walk(stream, inputs, states, kept)
 
 
 def _inputs(network: Network, inputs: np.ndarray) -> np.ndarray:
@@ -109,16 +107,15 @@ def _inputs(network: Network, inputs: np.ndarray) -> np.ndarray:
     return inputs
 
 
-def _initial_state(network: Network, batch: int, initial_state) -> np.ndarray:
-    """The start of every stream, (S, B, N)."""
-    shape = (len(network.streams), batch, network.hidden_size)
-    parts = ["h0", "c0"] if network.streams[0].cell.has_cell_state else ["h0"]
+def _initial_state(network: Network, batch: int, initial_state) -> tuple[np.ndarray, ...]:
+    """The parts of the initial state, (h0,) or (h0, c0), each (S, B, H)."""
+    shape, count = (len(network.streams), batch, network.hidden_size), network.streams[0].parts
     if initial_state is None:
-        return np.zeros((*shape[:2], len(parts) * shape[2]))
+        return (np.zeros(shape),) * count
     given = initial_state if isinstance(initial_state, tuple) else (initial_state,)
-    if len(given) != len(parts):
+    if len(given) != count:
         raise ShapeError(
-            f"initial_state: must be {'the pair (h0, c0)' if len(parts) > 1 else 'h0 alone'} for this cell, "
+            f"initial_state: must be {'the pair (h0, c0)' if count > 1 else 'h0 alone'} for this cell, "
             f"got {shown(initial_state)}."
         )
-    return np.concatenate([finite_array(name, value, shape) for name, value in zip(parts, given, strict=True)], axis=-1)
+    return tuple(finite_array(name, value, shape) for name, value in zip(("h0", "c0"), given, strict=False))
