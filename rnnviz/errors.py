@@ -25,8 +25,12 @@ def one_of(field: str, value: object, allowed: object) -> None:
     """
     choices = list(allowed)
     if not any(value is choice or (type(value) is type(choice) and value == choice) for choice in choices):
-        names = ", ".join(map(repr, choices[:-1])) + " or " * (len(choices) > 1) + repr(choices[-1])
+        names = ", ".join(map(_name, choices[:-1])) + " or " * (len(choices) > 1) + _name(choices[-1])
         raise ConfigError(f"{field}: must be {names}, got {shown(value)}.")
+
+
+def _name(choice: object) -> str:
+    return choice.__name__ if isinstance(choice, type) else repr(choice)
 
 
 def shown(value: object, longest: int = 60) -> str:
@@ -35,5 +39,18 @@ def shown(value: object, longest: int = 60) -> str:
     >>> shown("x" * 1000, longest=10)
     "'xxxxxx..."
     """
-    text = repr(value)
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # a hostile or an impossible repr, such as that of an int of 5000 digits
+        text = f"a value of type {type(value).__name__}"
     return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def expect(field: str, value: object, kind: type, name: str) -> None:
+    """Refuse a value that is not of a kind, `name` being its name in the message.
+
+    Raises:
+        ConfigError: naming the field, the kind and the value that came.
+    """
+    if not isinstance(value, kind):
+        raise ConfigError(f"{field}: must be a {name}, got {shown(value)}.")

@@ -19,7 +19,7 @@ def sigmoid(a: Array, out: Array | None = None) -> Array:
     For a < -709 e^-a overflows on its way to the right answer: callers keep `np.errstate(over="ignore")` around their
     loops, where it costs nothing.
     """
-    value = np.negative(a, out)
+    value = np.asarray(np.negative(a, out))
     np.exp(value, value)
     np.add(value, ONE, value)
     return np.divide(ONE, value, value)
@@ -28,8 +28,7 @@ def sigmoid(a: Array, out: Array | None = None) -> Array:
 def sigmoid_slope(a: Array) -> Array:
     """Derivative of the logistic function, e^-|a| / (1 + e^-|a|)², at most 1/4."""
     decay = np.exp(-np.abs(a))
-    total = ONE + decay
-    return np.divide(decay, np.multiply(total, total, total), decay)
+    return decay / np.square(ONE + decay)
 
 
 def tanh_slope(a: Array) -> Array:
@@ -39,7 +38,7 @@ def tanh_slope(a: Array) -> Array:
 
 def relu(a: Array, out: Array | None = None) -> Array:
     """max(a, 0); NaN stays NaN."""
-    return np.maximum(a, 0.0, out)
+    return np.maximum(a, 0.0, out=out)
 
 
 def relu_slope(a: Array) -> Array:

@@ -42,12 +42,12 @@ def finite_array(field_name: str, value: object, shape: tuple[int, ...] | None =
         if np.iscomplexobj(value):
             raise TypeError
         array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         raise ShapeError(f"{field_name}: must be an array of numbers, got {shown(value)}.") from None
     if shape is not None and array.shape != shape:
         raise ShapeError(f"{field_name}: must have the shape {shape}, got {array.shape}.")
     if not np.isfinite(array).all():
-        where = tuple(int(axis[0]) for axis in np.nonzero(~np.isfinite(array)))
-        raise ShapeError(f"{field_name}: must be finite, got {array[where]} at index {where}.")
+        where = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
+        raise ShapeError(f"{field_name}: must be finite, got {array[where]}{f' at index {where}' if where else ''}.")
     array.setflags(write=False)
     return array

@@ -168,7 +168,7 @@ class _Walker:
             return False
         stop = row - len(delta)
         cut = stop > 0 and self._cut_before(stop + 1) == stop
-        self.parts = tuple(np.zeros_like(part) for part in parts) if cut else parts
+        self.parts = tuple(np.zeros_like(part) if cut else part.copy() for part in parts)
         return True
 
     def _safe_stretch(self, slopes: tuple[Array, ...]) -> int:
@@ -178,7 +178,7 @@ class _Walker:
         """
         slope = max(max(factor.max(), -factor.min()) for factor in slopes)
         bits = np.log2((1.0 + slope) ** 2 * self.widest)
-        return int(min(max(MOST_GROWTH // bits, 1), LONGEST_STRETCH)) if np.isfinite(bits) else 1
+        return int(np.clip(MOST_GROWTH / max(bits, 1.0), 1, LONGEST_STRETCH)) if np.isfinite(bits) else 1
 
     def _cut_before(self, row: int) -> int:
         """The next row further back over which nothing is carried."""

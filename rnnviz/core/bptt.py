@@ -14,7 +14,7 @@ from rnnviz.core.scaled import Scaled
 from rnnviz.core.signal import SignalClip, Truncation
 from rnnviz.core.stacked import layers_from_the_top, sum_of_sides, walk_sources
 from rnnviz.core.unroll import Unrolled, Walk, unroll
-from rnnviz.errors import ConfigError, shown
+from rnnviz.errors import ConfigError, expect, shown
 
 
 def bptt(
@@ -52,7 +52,6 @@ def bptt(
     >>> flow.adjoint[0, :, 0, 0].tolist()
     [0.0625, 0.125, 0.25, 0.5, 1.0]
     """
-    _expect("network", network, Network)
     unrolled = unroll(network, inputs, initial_state)
     output_gradient = finite_array("output_gradient", output_gradient, unrolled.output.shape)
     return backpropagate(unrolled, output_gradient, signal_clip, truncation)
@@ -66,17 +65,17 @@ def backpropagate(
 ) -> GradientFlow:
     """The backward half of `bptt`, for a network that has been run; here a gradient may be infinite."""
     gradient = Scaled.sparse(output_gradient)
-    _expect("signal_clip", signal_clip, SignalClip | None)
-    _expect("truncation", truncation, Truncation | None)
+    expect("signal_clip", signal_clip, SignalClip | None, "SignalClip or None")
+    expect("truncation", truncation, Truncation | None, "Truncation or None")
     sliding = truncation is not None and truncation.kind == "sliding"
     if sliding and signal_clip:
         raise ConfigError(
-            "signal_clip: cannot be combined with a sliding truncation, where every loss has a signal of its own; "
-            "allowed is None or a chunked truncation."
+            "signal_clip: must be None beside a sliding truncation, where every loss has a signal of its own, "
+            f"got {shown(signal_clip)}."
         )
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         if sliding:
-            gathered = _source_by_source(unrolled, gradient, truncation.steps)
+            gathered = _source_by_source(unrolled, gradient, min(truncation.steps, len(output_gradient) + 1))
         else:
             gathered = _layer_by_layer(unrolled, gradient, signal_clip, truncation)
         return gather(unrolled, gathered, gradient)
@@ -85,7 +84,7 @@ def backpropagate(
 def _layer_by_layer(unrolled: Unrolled, gradient: Scaled, signal_clip, truncation) -> list[Gatherer]:
     """The usual sweep, from the top layer to the first, with one signal in which all losses are added up."""
     gathered: list[Gatherer] = []
-    period = truncation.steps if truncation else None
+    period = int(truncation.steps) if truncation else None
     for walks in layers_from_the_top(unrolled):
         here = [Gatherer(walk) for _, walk in walks]
         for side in here:
@@ -140,9 +139,3 @@ class SummedBlocks:
     def _parts(self, rows: Scaled) -> tuple[Scaled, ...]:
         size = self.walk.stream.hidden_size
         return tuple(rows.columns(slice(first, first + size)) for first in range(0, self.state_size, size))
-
-
-def _expect(field_name: str, value: object, kind: type) -> None:
-    if not isinstance(value, kind):
-        name = getattr(kind, "__name__", None) or kind.__args__[0].__name__ + " or None"
-        raise ConfigError(f"{field_name}: must be a {name}, got {shown(value)}.")

@@ -1,12 +1,12 @@
 """Clipping of the finished parameter gradient, with torch's exact semantics and corner cases."""
 
 from collections.abc import Mapping
-from numbers import Real
 
 import numpy as np
 
 from rnnviz.core.results import ClipReport
 from rnnviz.core.scaled import Scaled
+from rnnviz.core.signal import real
 from rnnviz.errors import ConfigError, ShapeError, shown
 
 
@@ -72,14 +72,15 @@ def _floating(name: str, value: object) -> np.ndarray:
     try:
         array = np.asarray(value)
         return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         raise ShapeError(f"gradients: {shown(name)} must be an array of numbers, got {shown(value)}.") from None
 
 
 def _threshold(field_name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or np.isnan(value):
+    number = real(value)
+    if np.isnan(number):
         raise ConfigError(f"{field_name}: must be a number, infinity allowed, got {shown(value)}.")
-    return float(value)
+    return number
 
 
 def _torch_norm(gradients: Mapping[str, np.ndarray]) -> np.floating:

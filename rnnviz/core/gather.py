@@ -13,6 +13,7 @@ from rnnviz.core.unroll import Unrolled, Walk
 Array = np.ndarray
 
 MOST_NUMBERS = 4_000_000
+TAME_RANGE = 300  # powers of 2: what is smaller by more than this needs care
 SATURATION = 372.0  # beyond it the slope of tanh, 4 e^-2|a|, leaves float64
 
 
@@ -86,8 +87,9 @@ class _Deltas:
 
     def __init__(self, rows: Scaled):
         self.rows = rows
+        self.tame = np.ptp(rows.exponent) < TAME_RANGE
         aligned = rows.aligned(axis=(0, 1))
-        self.flat, self.exponent = aligned.mantissa.reshape(-1, rows.mantissa.shape[-1]), aligned.exponent[0]
+        self.flat, self.exponent = _flat(aligned.mantissa), aligned.exponent[0]
 
     @cached_property
     def sum(self) -> Scaled:
@@ -95,8 +97,17 @@ class _Deltas:
         return Scaled(self.flat.sum(axis=0, keepdims=True), self.exponent)
 
     def sum_with(self, factor: Array) -> Scaled:
-        """Σ_t Σ_b δ_t,b ⊗ factor_t,b, as one row of all its entries."""
-        return Scaled(self.flat.T.dot(factor.reshape(-1, factor.shape[-1])).reshape(1, -1), self.exponent)
+        """Σ_t Σ_b δ_t,b ⊗ factor_t,b, as one row of all its entries.
+
+        Where the steps' sizes are far apart, a small δ must not be lost beside a large one, whose factor may be zero.
+        """
+        if not self.tame:
+            size = Scaled.of(factor)
+            live = size.mantissa.any(axis=-1, keepdims=True)
+            terms = Scaled(self.rows.mantissa * live, self.rows.exponent + size.exponent).aligned(axis=(0, 1))
+            total = _flat(terms.mantissa).T.dot(_flat(size.mantissa))
+            return Scaled(total.reshape(1, -1), terms.exponent[0])
+        return Scaled(self.flat.T.dot(_flat(factor)).reshape(1, -1), self.exponent)
 
     @cached_property
     def log10_of_steps(self) -> Array:
@@ -118,6 +129,11 @@ class _Deltas:
             terms = np.swapaxes(rows.mantissa[part], 1, 2) @ factor[part]
             parts.append(Scaled(terms.reshape(len(terms), -1), rows.exponent[part, 0]).log10_norm())
         return np.concatenate(parts)
+
+
+def _flat(rows: Array) -> Array:
+    """All rows (..., N) in one list, (·, N)."""
+    return rows.reshape(-1, rows.shape[-1])
 
 
 def gather(unrolled: Unrolled, gathered: list[Gatherer], gradient: Scaled) -> GradientFlow:

@@ -73,14 +73,14 @@ def _transport(matrices: np.ndarray) -> np.ndarray:
     steps, batch, size, _ = matrices.shape
     product, exponent = np.broadcast_to(np.eye(size), (batch, size, size)), np.zeros((batch, 1), dtype=np.int64)
     rows = np.zeros((steps + 1, batch, size))
+    lost = np.zeros(batch, dtype=bool)
     for row in range(steps - 1, -1, -1):
-        product = product @ matrices[row]
+        lost |= ~np.isfinite(matrices[row]).all(axis=(-2, -1))
+        product = product @ np.where(lost[:, None, None], 0.0, matrices[row])
         shift = binary_exponent(peak(product.reshape(batch, -1)))
         product, exponent = product * power_of_two(-shift)[..., None], exponent + shift
-        if not np.isfinite(product).all():
-            rows[: row + 1] = np.nan
-            break
         rows[row] = _log10_resolved(np.linalg.svd(product, compute_uv=False)) + LOG10_2 * exponent
+        rows[row, lost] = np.nan
     return rows
 
 
@@ -93,11 +93,12 @@ def _log10_resolved(singular: np.ndarray) -> np.ndarray:
 def _lyapunov(matrices: np.ndarray) -> np.ndarray:
     """(B, N): mean of log |R_ii| over the steps, with Q_t R_t = J_t Q_{t-1} and Q_0 = 1; -inf for a lost direction."""
     steps, batch, size, _ = matrices.shape
-    if not np.isfinite(matrices).all():
-        return np.full((batch, size), np.nan)
+    lost = ~np.isfinite(matrices).all(axis=(0, -2, -1))
     frame, total = np.broadcast_to(np.eye(size), (batch, size, size)), np.zeros((batch, size))
     with np.errstate(divide="ignore"):
-        for matrix in matrices:
+        for matrix in np.where(lost[:, None, None], 0.0, matrices):
             frame, upper = np.linalg.qr(matrix @ frame)
             total += np.log(np.abs(np.diagonal(upper, axis1=-2, axis2=-1)))
-    return -np.sort(-total / steps, axis=-1)
+    exponents = -np.sort(-total / steps, axis=-1)
+    exponents[lost] = np.nan
+    return exponents

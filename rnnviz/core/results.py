@@ -194,14 +194,19 @@ class ItemisedFlow:
         return self.log10_norm.shape[2] - 1
 
     def reach(self, s: int = 0) -> np.ndarray:
-        """(T,) mean over the sources of log10 (‖∂L_t/∂h_k‖ / ‖∂L_t/∂h_t‖) against the distance |t - k|; stream `s`."""
+        """(T,) mean of log10 (‖∂L_t/∂h_k‖ / ‖∂L_t/∂h_t‖) against the distance |t - k|, in stream `s`.
+
+        Over the sources that have a loss; NaN at distances that none of them has.
+        """
         stream, steps = self.streams[s], self.steps
         at = stream.in_order(steps + 1 - self.sources if stream.reverse else self.sources)
         rows = self.log10_norm[s][:: -1 if stream.reverse else 1, :: -1 if stream.reverse else 1]
-        curves = np.full((len(at), steps), np.nan)
-        for place, source in enumerate(at):
-            curves[place, :source] = rows[place, source:0:-1] - rows[place, source]
-        return np.nanmean(curves, axis=0)
+        total, count = np.zeros(steps), np.zeros(steps)
+        for row, source in zip(rows, at, strict=True):
+            if np.isfinite(row[source]):
+                total[:source] += row[source:0:-1] - row[source]
+                count[:source] += 1
+        return np.divide(total, count, out=np.full(steps, np.nan), where=count > 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,9 +19,9 @@ SAFE_EXPONENT = 900
 def binary_exponent(peak: np.ndarray) -> np.ndarray:
     """The k with peak / 2**k in [½, 1), any shape; 0 for zero, infinity and NaN.
 
-    Kept within ±1000, so that 2**k and 2**-k are float64 themselves.
+    Kept within ±1020, so that 2**k and 2**-k are float64 themselves.
     """
-    return np.minimum(np.maximum(np.frexp(peak)[1], -1000), 1000)
+    return np.minimum(np.maximum(np.frexp(peak)[1], -1020), 1020)
 
 
 def peak(rows: np.ndarray) -> np.ndarray:

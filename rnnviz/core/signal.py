@@ -1,12 +1,14 @@
 """What may be done to the gradient signal on its way back: clipping at every step, and truncation."""
 
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 
 from rnnviz.core.cells import Limit
 from rnnviz.errors import ConfigError, one_of, shown
+
+SMALLEST_LIMIT = 1e-250  # of a signal's own size: what is clipped to less could not stand beside it in float64
 
 SIGNAL_CLIPS = {
     "preactivation_value": "each entry of ∂L/∂a_t is held within ±limit (Graves 2013, section 2.1)",
@@ -52,8 +54,14 @@ class SignalClip:
         return lambda delta: np.clip(delta, -limit, limit, out=delta)
 
     def _limit(self, exponent: np.ndarray) -> np.ndarray:
-        with np.errstate(over="ignore"):
-            return np.ldexp(self.limit, -exponent)
+        """The limit in units of 2**exponent."""
+        limit = np.ldexp(self.limit, -exponent)
+        if (limit < SMALLEST_LIMIT).any():
+            raise ConfigError(
+                f"signal_clip.limit: must be more than 1e-250 times the signal that it clips, got {self.limit} for a "
+                f"signal of about 1e{exponent.max() * np.log10(2.0):+.0f}."
+            )
+        return limit
 
 
 TRUNCATIONS = {
@@ -82,7 +90,7 @@ class Truncation:
 
     def __post_init__(self):
         one_of("truncation.kind", self.kind, TRUNCATIONS)
-        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
+        if isinstance(self.steps, bool) or not isinstance(self.steps, Integral) or self.steps < 1:
             raise ConfigError(f"truncation.steps: must be a whole number of at least 1, got {shown(self.steps)}.")
 
     def cuts(self, row: int) -> bool:
@@ -96,6 +104,17 @@ def positive(field_name: str, value: object) -> float:
     Raises:
         ConfigError: naming the field, what is allowed and what came.
     """
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < np.inf:
+    number = real(value)
+    if not 0 < number < np.inf:
         raise ConfigError(f"{field_name}: must be a finite number above 0, got {shown(value)}.")
-    return float(value)
+    return number
+
+
+def real(value: object) -> float:
+    """Give a number as a float, infinite when it is too large for one; NaN for what is no number."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return np.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf if value > 0 else -np.inf

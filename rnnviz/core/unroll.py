@@ -6,7 +6,7 @@ import numpy as np
 
 from rnnviz.core.arrays import finite_array, keep_freed_memory, product
 from rnnviz.core.network import Network, Stream
-from rnnviz.errors import ShapeError, shown
+from rnnviz.errors import ShapeError, expect, shown
 
 keep_freed_memory()
 
@@ -65,6 +65,7 @@ def unroll(network: Network, inputs: np.ndarray, initial_state=None) -> Unrolled
     Raises:
         RnnvizError: for a wrong shape or a value that is not finite.
     """
+    expect("network", network, Network, "Network")
     inputs = _inputs(network, inputs)
     start = _initial_state(network, inputs.shape[1], initial_state)
     walks: list[Walk] = []

@@ -17,7 +17,7 @@ from rnnviz.core.signal import SignalClip, Truncation
 Tensor = torch.Tensor
 Arrays = dict[str, np.ndarray | dict[str, np.ndarray]]
 
-NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid, "linear": lambda a: a}
+NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid, "linear": torch.clone}
 SUMMED = ("adjoint", "cell_adjoint", "carried_cell_adjoint", "input_gradient")
 
 
