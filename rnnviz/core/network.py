@@ -16,7 +16,7 @@ NAME = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(0|[1-9][0-9]{0,3})(_
 KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Stream:
     """One direction of one layer, ready to run.
 
@@ -46,6 +46,9 @@ class Stream:
     rows: tuple[slice, ...]
     input_bias: np.ndarray
     recurrent_bias: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"<Stream: {self.cell.label}, {self.label}>"
 
     @property
     def hidden_size(self) -> int:

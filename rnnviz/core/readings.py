@@ -100,14 +100,14 @@ def _sentence(log10_norms, names, kind, decades, log10_growth, refilled) -> str:
     if decades == -np.inf:
         dead = int(np.flatnonzero(log10_norms == -np.inf)[-1])
         return f"The gradient is exactly zero from {names[dead]} back: no path leads further."
-    share = power_text(decades)
+    share = f"{power_text(decades)} times" if decades > 0 else f"{power_text(decades)} of"
     if refilled and kind != "exploding":
         return (
-            f"Each step's own loss refills the gradient, so its total at {names[0]} is {share} times that at "
-            f"{names[-1]}; how far one loss reaches shows only in the itemised gradient."
+            f"Each step's own loss refills the gradient, so that {names[0]} gets {share} the signal of {names[-1]}; "
+            "how far one loss reaches shows only in the itemised gradient."
         )
     if kind == "steady":
-        return f"The gradient holds its size: {names[0]} gets {share} times the signal of {names[-1]}."
+        return f"The gradient holds its size: {names[0]} gets {share} the signal of {names[-1]}."
     verb, factor = ("halves", 0.5) if kind == "vanishing" else ("doubles", 2.0)
     pace = _steps_for(np.log10(factor), log10_growth)
-    return f"The gradient {verb} every {pace:.2g} steps; {names[0]} gets {share} times the signal of {names[-1]}."
+    return f"The gradient {verb} every {pace:.2g} steps; {names[0]} gets {share} the signal of {names[-1]}."

@@ -33,7 +33,7 @@ FINDINGS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GradientFlow:
     """Every state and every total gradient of one run, time-major.
 
@@ -76,6 +76,10 @@ class GradientFlow:
     output: np.ndarray
     loss_log10_norm: np.ndarray
     saturated: np.ndarray
+
+    def __repr__(self) -> str:
+        streams, _, batch, units = self.hidden.shape
+        return f"<GradientFlow: S {streams}, T {self.steps}, B {batch}, H {units}. {self.verdict.sentence}>"
 
     @property
     def steps(self) -> int:

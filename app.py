@@ -1,0 +1,18 @@
+"""The app: its pages, and the one place where a wrong question becomes a sentence."""
+
+import streamlit as st
+
+from rnnviz import RnnvizError
+
+st.set_page_config(
+    page_title="rnnviz",
+    page_icon="assets/favicon.svg",
+    layout="wide",
+    menu_items={"About": "rnnviz: see how gradients move through recurrent networks."},
+)
+st.logo("assets/logo.svg", size="large")
+page = st.navigation([st.Page("rnnviz/ui/pages/explore.py", title="Explore")], position="top")
+try:
+    page.run()
+except RnnvizError as problem:
+    st.error(str(problem))
