@@ -1,7 +1,7 @@
 """Activations, each with its slope taken from the pre-activation.
 
 A slope computed from the output, as 1 - y², cancels to zero once tanh rounds to 1 (at a = 19); computed from the
-pre-activation it stays accurate to the last digit until it leaves float64 altogether (at a = 372).
+pre-activation it stays accurate to the last digit until it leaves float64 altogether (beyond a = 354).
 """
 
 from collections.abc import Callable
@@ -56,22 +56,22 @@ class Activation:
         slope: a -> φ'(a), same shape, from the pre-activation.
         largest_slope: γ = max |φ'|, as in the bound ‖∂h_t/∂h_k‖ ≤ (γ σ_max(W))^(t-k).
             Source: Pascanu, Mikolov and Bengio (2013), section 2.1.
-        saturates: the slope is nowhere zero, so that a zero can only come from rounding.
+        saturation: the |a| beyond which the slope is not zero, but smaller than float64 can hold; inf for none.
     """
 
     name: str
     function: Callable[..., Array]
     slope: Callable[[Array], Array]
     largest_slope: float
-    saturates: bool
+    saturation: float
 
 
 ACTIVATIONS = {
     activation.name: activation
     for activation in (
-        Activation("tanh", np.tanh, tanh_slope, 1.0, True),
-        Activation("relu", relu, relu_slope, 1.0, False),
-        Activation("sigmoid", sigmoid, sigmoid_slope, 0.25, True),
-        Activation("linear", np.positive, np.ones_like, 1.0, False),
+        Activation("tanh", np.tanh, tanh_slope, 1.0, 354.0),
+        Activation("relu", relu, relu_slope, 1.0, np.inf),
+        Activation("sigmoid", sigmoid, sigmoid_slope, 0.25, 708.0),
+        Activation("linear", np.positive, np.ones_like, 1.0, np.inf),
     )
 }

@@ -20,6 +20,7 @@ Array = np.ndarray
 
 LONGEST_STRETCH = 64
 MOST_GROWTH, MOST_SHRINKING = 280, -200  # powers of 2 over a stretch: every square on the way stays within float64
+MOST_LOWERING = 900
 BLOCK_STEPS, STACKED_BLOCK_STEPS = 256, 16  # a block's arrays fit a processor's cache
 
 
@@ -146,7 +147,7 @@ class _Walker:
         """Fill in `rows`, the last of which is `row`, back to the first; False where one exponent is not enough."""
         start = self.parts, self.exponent
         self._receive(row)
-        self._clip_hidden()
+        self._clip()
         self.exponent = self.exponent.copy()
         for array, part in zip(rows, self.parts, strict=True):
             array[-1] = part
@@ -213,9 +214,16 @@ class _Walker:
             for array in arrays:
                 array[over:] = 0
 
-    def _clip_hidden(self) -> None:
-        if self.signal_clip:
+    def _clip(self) -> None:
+        """Clip the hidden part, or else choose units in which a clipped δ is an ordinary number."""
+        if self.signal_clip is None:
+            return
+        if self.signal_clip.on_preactivation(self.exponent):
+            lower = np.clip(self.exponent - self.signal_clip.exponent, 0, MOST_LOWERING)
+            self.parts, self.exponent = tuple(part * power_of_two(lower) for part in self.parts), self.exponent - lower
+        else:
             self.parts = (self.signal_clip.on_hidden(self.parts[0], self.exponent), *self.parts[1:])
+            self._rescale()
 
     def _regroup(self, first: int, last: int) -> None:
         """Keep the signals that live at the rows first to last, and let new ones begin at zero, at the front."""

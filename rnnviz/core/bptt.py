@@ -70,8 +70,8 @@ def backpropagate(
     sliding = truncation is not None and truncation.kind == "sliding"
     if sliding and signal_clip:
         raise ConfigError(
-            "signal_clip: must be None beside a sliding truncation, where every loss has a signal of its own, "
-            f"got {shown(signal_clip)}."
+            "signal_clip: cannot be combined with a sliding truncation, where every loss has a signal of its own; "
+            f"allowed is None or a chunked truncation, got {shown(signal_clip)}."
         )
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         if sliding:

@@ -26,7 +26,7 @@ Cho et al. (2014).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -177,7 +177,8 @@ class Cell:
         vjp: see there.
         blocks: the roles of the G row blocks of the weights in torch's order; "candidate" is the block that every cell
             has, so that cells compared under one seed share its draw.
-        gates: names of the values that `step` keeps after the pre-activations, in torch's row order.
+        gates: {name: activation} of the values that `step` keeps after the pre-activations, in torch's row order; empty
+            for the RNN, whose one block is no gate.
         keep_gate: role of the block that holds the memory, or None.
         write_gate: role of the block that lets new input in, or None.
         keeps: how many blocks each array has that `step` keeps.
@@ -197,7 +198,7 @@ class Cell:
     blocks: tuple[str, ...]
     keeps: tuple[int, ...]
     delta_blocks: int
-    gates: tuple[str, ...] = ()
+    gates: dict[str, str] = field(default_factory=dict)
     keep_gate: str | None = None
     write_gate: str | None = None
     recurrent_bias_blocks: int = 0
@@ -225,7 +226,7 @@ CELLS = {
             blocks=("input", "forget", "candidate", "output"),
             keeps=(4, 4),
             delta_blocks=4,
-            gates=("i", "f", "g", "o"),
+            gates={"i": "sigmoid", "f": "sigmoid", "g": "tanh", "o": "sigmoid"},
             keep_gate="forget",
             write_gate="input",
             cell_adjoint=lstm_cell_adjoint,
@@ -240,7 +241,7 @@ CELLS = {
             blocks=("reset", "update", "candidate"),
             keeps=(3, 3, 1),
             delta_blocks=5,
-            gates=("r", "z", "n"),
+            gates={"r": "sigmoid", "z": "sigmoid", "n": "tanh"},
             keep_gate="update",
             recurrent_bias_blocks=1,
             input_delta=(3, 2, 1),

@@ -34,7 +34,7 @@ def clip_by_norm(gradients: Mapping[str, np.ndarray], max_norm: float) -> ClipRe
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         norm = _torch_norm(gradients)
         coefficient = np.minimum(norm.dtype.type(max_norm) / (norm + norm.dtype.type(1e-6)), norm.dtype.type(1.0))
-        clipped = {name: gradient * coefficient for name, gradient in gradients.items()}
+        clipped = {name: gradient * gradient.dtype.type(coefficient) for name, gradient in gradients.items()}
     return _report(gradients, clipped, float(coefficient), _norm_warning(gradients, norm, max_norm))
 
 
@@ -53,13 +53,23 @@ def clip_by_value(gradients: Mapping[str, np.ndarray], limit: float) -> ClipRepo
     ([1.0, 0.5], 17.1)
     """
     gradients, limit = _gradients(gradients), _threshold("limit", limit)
-    clipped = {name: np.minimum(np.maximum(gradient, -limit), limit) for name, gradient in gradients.items()}
+    clipped = {}
+    for name, gradient in gradients.items():
+        with np.errstate(over="ignore"):
+            bound = gradient.dtype.type(limit)
+        clipped[name] = np.minimum(np.maximum(gradient, -bound), bound)
     warning = ""
     if any(np.isnan(gradient).any() for gradient in gradients.values()):
         warning = "The gradient has NaN entries: clipping by value leaves them NaN."
     elif limit < 0:
         warning = "A negative limit sets every entry to it, whatever its sign: torch does not refuse it."
     return _report(gradients, clipped, None, warning)
+
+
+def unclipped(gradients: Mapping[str, np.ndarray]) -> ClipReport:
+    """The report of no clipping at all."""
+    gradients = _gradients(gradients)
+    return _report(gradients, gradients, 1.0, "")
 
 
 def _gradients(gradients: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -91,14 +101,18 @@ def _torch_norm(gradients: Mapping[str, np.ndarray]) -> np.floating:
 def _norm_warning(gradients, norm, max_norm: float) -> str:
     if np.isnan(norm):
         return "A gradient has a NaN entry: clipping by norm makes every gradient NaN."
+    if np.isinf(norm) and np.isinf(max_norm):
+        return "The norm is infinite: an infinite threshold divided by it makes every gradient NaN."
     if any(np.isinf(gradient).any() for gradient in gradients.values()):
         return "A gradient has an infinite entry: clipping by norm turns it into NaN and every other entry into 0."
-    if np.isinf(norm) and np.isfinite(max_norm):
+    if np.isinf(norm):
         return "The norm's squares overflow: clipping by norm silently sets every gradient to 0."
-    if norm == 0 and any(gradient.any() for gradient in gradients.values()):
-        return "The norm's squares underflow to 0: torch sees no gradient, and no threshold would clip it."
+    if not any(gradient.any() for gradient in gradients.values()):
+        return ""
     if max_norm < 0:
         return "A negative max_norm flips the sign of every gradient: torch does not refuse it."
+    if norm == 0:
+        return "The norm's squares underflow to 0: torch sees no gradient, and no threshold would clip it."
     return ""
 
 

@@ -14,7 +14,6 @@ Array = np.ndarray
 
 MOST_NUMBERS = 4_000_000
 TAME_RANGE = 300  # powers of 2: what is smaller by more than this needs care
-SATURATION = 372.0  # beyond it the slope of tanh, 4 e^-2|a|, leaves float64
 
 
 class Gatherer:
@@ -193,9 +192,7 @@ def _loss_log10_norm(gradient: Scaled) -> Array:
 
 def _saturated(side: Gatherer) -> Array:
     """(T+1, B): a step between this row and the end had a slope that rounds to zero."""
-    walk = side.walk
     flags = np.zeros(side.log10_norm.shape, dtype=bool)
-    if np.isneginf(side.log10_norm).any() and (walk.stream.cell.gates or walk.stream.activation.saturates):
-        beyond = (np.abs(walk.kept[0]) > SATURATION).any(axis=-1)
-        flags[:-1] = np.logical_or.accumulate(beyond[::-1])[::-1]
+    if np.isneginf(side.log10_norm).any():
+        flags[:-1] = np.logical_or.accumulate(side.walk.saturated[::-1])[::-1]
     return flags

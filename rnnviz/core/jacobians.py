@@ -33,7 +33,8 @@ def jacobians(network: Network, inputs: np.ndarray, initial_state=None) -> Jacob
 
 def spectrum(unrolled: Unrolled) -> JacobianSpectrum:
     """The same, for a network that has been run already."""
-    parts = [_stream_spectrum(walk) for walk in unrolled.walks]
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        parts = [_stream_spectrum(walk) for walk in unrolled.walks]
     return JacobianSpectrum(unrolled.network.streams, *map(np.array, zip(*parts, strict=True)))
 
 

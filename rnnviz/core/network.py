@@ -170,6 +170,10 @@ class Network:
             raise ShapeError("weight_ih_l0, weight_hh_l0: must have two axes and at least one unit, got the shapes "
                              f"{self.parameters['weight_ih_l0'].shape} and {recurrent.shape}.")  # fmt: skip
         size, gates = self.hidden_size, len(CELLS[self.cell].blocks) * self.hidden_size
+        if recurrent.shape[0] != gates:
+            raise ShapeError(
+                f"weight_hh_l0: must have {len(CELLS[self.cell].blocks)} rows for each column, got {recurrent.shape}."
+            )
         shapes = {}
         for layer in range(self.layers):
             width = self.directions * size if layer else max(self.input_size, 1)

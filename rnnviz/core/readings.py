@@ -50,11 +50,13 @@ def power_text(log10: float) -> str:
 
 def horizon(log10_norms: np.ndarray, fraction: float) -> int:
     """How many rows before the last stay at or above a fraction of the last without a break."""
-    above = log10_norms[:-1][::-1] >= log10_norms[-1] + np.log10(fraction)
+    above = (log10_norms[:-1][::-1] >= log10_norms[-1] + np.log10(fraction)) & (log10_norms[-1] > -np.inf)
     return int(np.argmin(above)) if not above.all() else len(above)
 
 
-def read(log10_norms: np.ndarray, stream: str, names: list[str], refilled: bool = False) -> Reading:
+def read(
+    log10_norms: np.ndarray, stream: str, names: list[str], refilled: bool = False, rounded: bool = False
+) -> Reading:
     """Read a curve.
 
     Args:
@@ -62,6 +64,7 @@ def read(log10_norms: np.ndarray, stream: str, names: list[str], refilled: bool 
         stream: whose curve it is.
         names: of the rows, for the sentence ("step 3").
         refilled: more than one step has a loss, so that new gradient enters on the way.
+        rounded: a zero comes from the rounding of a saturated unit's slope.
     """
     begin, end, steps = log10_norms[-1], log10_norms[0], len(log10_norms) - 1
     decades = end - begin if np.isfinite(begin) else np.nan
@@ -75,7 +78,7 @@ def read(log10_norms: np.ndarray, stream: str, names: list[str], refilled: bool 
         doubling_time=_steps_for(np.log10(2.0), log10_growth),
         memory_horizon=horizon(log10_norms, HORIZON_FRACTION),
         kind=kind,
-        sentence=_sentence(log10_norms, names, kind, decades, log10_growth, refilled),
+        sentence=_sentence(log10_norms, names, kind, decades, log10_growth, refilled, rounded),
     )
 
 
@@ -92,18 +95,20 @@ def _steps_for(log10_factor: float, log10_growth: float) -> float:
     return float(log10_factor / log10_growth) if log10_growth * log10_factor > 0 else np.inf
 
 
-def _sentence(log10_norms, names, kind, decades, log10_growth, refilled) -> str:
+def _sentence(log10_norms, names, kind, decades, log10_growth, refilled, rounded) -> str:
     if log10_norms[-1] == -np.inf:
         return f"No gradient arrives at {names[-1]}: the loss does not depend on it."
     if kind == "undefined":
         return "The gradient is not a number: the forward run left float64 before the loss."
     if decades == -np.inf:
         dead = int(np.flatnonzero(log10_norms == -np.inf)[-1])
+        if rounded:
+            return f"The gradient is rounded to zero from {names[dead]} back: a saturated unit's slope leaves float64."
         return f"The gradient is exactly zero from {names[dead]} back: no path leads further."
-    share = f"{power_text(decades)} times" if decades > 0 else f"{power_text(decades)} of"
+    share = f"{power_text(decades)} of" if decades < 0 else f"{power_text(decades)} times"
     if refilled and kind != "exploding":
         return (
-            f"Each step's own loss refills the gradient, so that {names[0]} gets {share} the signal of {names[-1]}; "
+            f"Each step's own loss refills the gradient, so its total at {names[0]} is {share} that at {names[-1]}; "
             "how far one loss reaches shows only in the itemised gradient."
         )
     if kind == "steady":

@@ -25,7 +25,7 @@ class Status(IntEnum):
 
 
 FINDINGS = {
-    Status.UNDEFINED: "∂L/∂h is not a number at {rows} rows: the forward run left float64 at step {step}.",
+    Status.UNDEFINED: "∂L/∂h is not a number at {rows} rows.",
     Status.OVERFLOW: "∂L/∂h is larger than float64 can hold (1.8e308) at {rows} rows; its log10 norm is exact.",
     Status.UNDERFLOW: "∂L/∂h is smaller than float64 can hold (2.2e-308) at {rows} rows; its log10 norm is exact.",
     Status.ZERO: "∂L/∂h is exactly zero at {rows} rows: no path leads there from the loss, or the units are dead.",
@@ -144,21 +144,30 @@ class GradientFlow:
     def findings(self) -> tuple[str, ...]:
         """What the reader of the numbers must know, a sentence each: values beyond float64, dead or saturated units."""
         rows = {status: int((self.status == status).any(axis=(0, 2)).sum()) for status in FINDINGS}
-        return tuple(
-            FINDINGS[status].format(rows=count, step=self.overflow_step) for status, count in rows.items() if count
-        )
+        found = [FINDINGS[status].format(rows=count) for status, count in rows.items() if count]
+        if self.overflow_step is not None:
+            found.insert(
+                0, f"The forward run left float64 at step {self.overflow_step}: its states grew beyond 1.8e308."
+            )
+        return tuple(found)
 
     @property
     def overflow_step(self) -> int | None:
-        """The first step, counted from 1 in time, at which the forward run left float64; None when it never did."""
-        lost = np.flatnonzero(~np.isfinite(self.output).all(axis=(1, 2)))
-        return int(lost[0]) + 1 if len(lost) else None
+        """The step at which the forward run left float64, in the lowest layer where it did; None when it never did.
+
+        It is the first in the order in which that layer's stream walks, counted from 1 in time.
+        """
+        for stream, hidden in zip(self.streams, self.hidden, strict=True):
+            lost = np.flatnonzero(~np.isfinite(stream.in_order(hidden)).all(axis=(1, 2)))
+            if len(lost):
+                return int(self.steps + 1 - lost[0] if stream.reverse else lost[0])
+        return None
 
     def steps_above(self, fraction: float) -> np.ndarray:
         """(S,) how many steps back the norm stays above a fraction of what it was at the loss."""
         return np.array([horizon(self._way_back(s)[0], fraction) for s in range(len(self.streams))])
 
-    def _way_back(self, s: int) -> tuple[np.ndarray, str, list[str], bool]:
+    def _way_back(self, s: int) -> tuple[np.ndarray, str, list[str], bool, bool]:
         """What `read` wants to know of a stream: its curve from its first step to the last that has a loss."""
         stream, steps = self.streams[s], self.steps
         enters = (self.loss_log10_norm > -np.inf).any(axis=2)
@@ -172,7 +181,8 @@ class GradientFlow:
             f"step {position}" if row else "the initial state" for row, position in zip(rows, positions, strict=True)
         ]
         curve = stream.in_order(self.profile[s])[rows.start : rows.stop]
-        return curve, stream.label, names, top and len(sources) > 1
+        rounded = bool(stream.in_order(self.saturated[s])[rows.start].any())
+        return curve, stream.label, names, top and len(sources) > 1, rounded
 
 
 @dataclass(frozen=True, eq=False)

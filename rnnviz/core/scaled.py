@@ -156,6 +156,6 @@ def log10_sum_of_squares(log10_norms: np.ndarray, axis: int | tuple[int, ...]) -
     """log10 √Σ x² along axes, from log10 |x|, at any size."""
     largest = np.max(log10_norms, axis=axis, keepdims=True)
     anchor = np.where(np.isfinite(largest), largest, 0.0)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         root = 0.5 * np.log10(np.sum(10.0 ** (2.0 * (log10_norms - anchor)), axis=axis, keepdims=True))
     return np.squeeze(root + anchor, axis=axis)

@@ -36,6 +36,11 @@ class SignalClip:
         one_of("signal_clip.kind", self.kind, SIGNAL_CLIPS)
         object.__setattr__(self, "limit", positive("signal_clip.limit", self.limit))
 
+    @property
+    def exponent(self) -> int:
+        """The limit's own size, as a power of 2."""
+        return int(np.frexp(self.limit)[1])
+
     def on_hidden(self, hidden: np.ndarray, exponent: np.ndarray) -> np.ndarray:
         """∂L/∂h (..., B, H), in units of 2**exponent, after clipping."""
         limit = self._limit(exponent)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnviz.core.arrays import finite_array, keep_freed_memory, product
+from rnnviz.core.activations import ACTIVATIONS
+from rnnviz.core.arrays import blocks, finite_array, keep_freed_memory, product
 from rnnviz.core.network import Network, Stream
 from rnnviz.errors import ShapeError, expect, shown
 
@@ -31,6 +32,17 @@ class Walk:
         """The elementwise factors of the backward steps first+1 to last, arrays (last - first, B, ..., H)."""
         states = tuple(part[first : last + 1] for part in self.states)
         return self.stream.cell.slopes(self.stream, states, tuple(part[first:last] for part in self.kept))
+
+    @property
+    def saturated(self) -> np.ndarray:
+        """(T, B): whether the step has an activation so far out that float64 cannot hold its slope."""
+        size = self.stream.hidden_size
+        names = list(self.stream.cell.gates.values()) or [self.stream.activation.name]
+        limits = np.array([ACTIVATIONS[name].saturation for name in names])
+        beyond = (np.abs(blocks(self.kept[0], size)) > limits[:, None]).any(axis=(-2, -1))
+        if self.stream.cell.has_cell_state:
+            beyond |= (np.abs(self.states[1][1:]) > ACTIVATIONS["tanh"].saturation).any(axis=-1)
+        return beyond
 
     @property
     def gates(self) -> dict[str, np.ndarray]:

@@ -10,10 +10,10 @@ from rnnviz.errors import ConfigError
 from rnnviz.experiments.inputs import SIGNALS
 from rnnviz.experiments.knobs import knob, knobs
 
-PARAMETER_CLIPS = {"norm": "Norm, after the sweep", "value": "Value, after the sweep"}
 CLIPS = {
     "off": "Off",
-    **PARAMETER_CLIPS,
+    "norm": "Norm, after the sweep",
+    "value": "Value, after the sweep",
     "preactivation_value": "Signal: pre-activations (Graves)",
     "hidden_value": "Signal: hidden states by value",
     "hidden_norm": "Signal: hidden states by norm",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LARGEST_FILE = 10_000_000
 MOST_ROWS = 100_000
+CONSTANT = 1e-12  # a spread below this share of the largest value is rounding
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ def read_series(path: str | Path, column: str | int = -1) -> np.ndarray:
     >>> read_series(assets() / "series" / "sunspots.csv", "sunspots").shape[1:]
     (1, 1)
     """
-    header, rows = _rows(Path(path))
-    place = header.index(column) if column in header else column
+    header, rows = _rows(path)
+    place = header.index(column) if isinstance(column, str) and column in header else column
     if not isinstance(place, int) or isinstance(place, bool) or not -len(header) <= place < len(header):
         raise ShapeError(f"column: must be one of {shown(header)} or a place among them, got {shown(column)}.")
     values = np.array([_cell(row, place, line) for line, row in enumerate(rows, start=2)])
@@ -65,12 +66,17 @@ def read_series(path: str | Path, column: str | int = -1) -> np.ndarray:
 
 def standardised(values: np.ndarray) -> np.ndarray:
     """Mean 0 and standard deviation 1 over the first axis; a constant series becomes 0."""
-    centred = values - values.mean(axis=0)
+    largest = np.abs(values).max(axis=0)
+    centred = values / np.where(largest > 0, largest, 1.0)
+    centred = centred - centred.mean(axis=0)
     spread = centred.std(axis=0)
-    return centred / np.where(spread > 0, spread, 1.0)
+    return np.where(spread > CONSTANT, centred / np.where(spread > CONSTANT, spread, 1.0), 0.0)
 
 
-def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
+def _rows(path: str | Path) -> tuple[list[str], list[list[str]]]:
+    if not isinstance(path, str | Path):
+        raise ShapeError(f"path: must be the name of a CSV file, got {shown(path)}.")
+    path = Path(path)
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise ShapeError(f"path: the file may have 10 MB at most, got {path.stat().st_size / 1e6:.0f} MB.")
@@ -82,9 +88,21 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
         raise ShapeError(
             f"path: must be a CSV file in UTF-8 with a header line, got {shown(path.name)}, which is none."
         ) from None
+    if all(map(_is_number, header)):
+        raise ShapeError(
+            f"path: the first line of the file must be a header with the columns' names, got {shown(header)}."
+        )
     if not 1 <= len(rows) <= MOST_ROWS:
         raise ShapeError(f"path: the file must have 1 to {MOST_ROWS} rows below its header, got {len(rows)}.")
     return header, rows
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _cell(row: list[str], place: int, line: int) -> float:
@@ -128,7 +146,9 @@ def _text(config, generator):
 @cache
 def shipped(name: str) -> np.ndarray:
     """A real series under assets/series, standardised, (T, 1); its source and licence stand in the README there."""
-    return read_series(assets() / "series" / f"{name}.csv")[:, 0]
+    series = read_series(assets() / "series" / f"{name}.csv")[:, 0]
+    series.setflags(write=False)
+    return series
 
 
 def _series(name: str) -> Callable:

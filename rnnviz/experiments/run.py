@@ -7,15 +7,15 @@ import numpy as np
 
 from rnnviz.core.arrays import finite_array
 from rnnviz.core.bptt import backpropagate
-from rnnviz.core.clipping import clip_by_norm, clip_by_value
+from rnnviz.core.clipping import clip_by_norm, clip_by_value, unclipped
 from rnnviz.core.initialisers import draw_network, generator_for
 from rnnviz.core.itemised import itemise
 from rnnviz.core.jacobians import spectrum
 from rnnviz.core.network import Network
 from rnnviz.core.results import ClipReport, GradientFlow, ItemisedFlow, JacobianSpectrum
 from rnnviz.core.unroll import Unrolled, unroll
-from rnnviz.errors import ConfigError, ShapeError, one_of
-from rnnviz.experiments.config import PARAMETER_CLIPS, Config
+from rnnviz.errors import ShapeError, expect, one_of
+from rnnviz.experiments.config import Config
 from rnnviz.experiments.cost import BUDGET, Cost, check_budget, cost_of
 from rnnviz.experiments.inputs import SIGNALS
 
@@ -29,13 +29,26 @@ class Experiment:
 
     Attributes:
         config: what was asked.
-        network: drawn from the config's seed.
         inputs: (T, 1, D); T is smaller than `config.length` when the text or the series is shorter.
     """
 
     config: Config
-    network: Network
     inputs: np.ndarray
+
+    @cached_property
+    def network(self) -> Network:
+        """The network, drawn from the config's seed."""
+        config = self.config
+        return draw_network(
+            config.cell,
+            config.nonlinearity,
+            (self.inputs.shape[2], config.hidden_size, config.layers, config.directions),
+            config.initialisation,
+            config.weight_scale,
+            config.gate_bias,
+            config.chrono,
+            config.seed,
+        )
 
     @cached_property
     def unrolled(self) -> Unrolled:
@@ -95,35 +108,30 @@ class Experiment:
 
 
 def prepare(config: Config, *, inputs: np.ndarray | None = None) -> Experiment:
-    """Draw the network and the input of a config, without running anything.
+    """Make an experiment ready, without drawing or running its network.
 
     Args:
         config: what is asked.
         inputs: (T, 1, D) to read instead of the config's signal, as from `read_series`; `length` then cuts it.
 
     Raises:
-        RnnvizError: for inputs of a wrong shape.
+        RnnvizError: for inputs of a wrong shape, or that `input_scale` takes beyond float64.
     """
-    if not isinstance(config, Config):
-        raise ConfigError(f"config: must be a Config, got {type(config).__name__}.")
+    expect("config", config, Config, "Config")
     if inputs is None:
         made = SIGNALS[config.signal].make(config, generator_for(config.seed, "inputs"))[:, None, :]
     else:
-        made = finite_array("inputs", inputs)[: config.length]
+        made = finite_array("inputs", inputs)
         if made.ndim != 3 or made.shape[1] != 1 or 0 in made.shape:
-            raise ShapeError(f"inputs: must have the shape (T, 1, D), got {np.shape(inputs)}.")
-    made = made * config.input_scale
-    network = draw_network(
-        config.cell,
-        config.nonlinearity,
-        (made.shape[2], config.hidden_size, config.layers, config.directions),
-        config.initialisation,
-        config.weight_scale,
-        config.gate_bias,
-        config.chrono,
-        config.seed,
-    )
-    return Experiment(config, network, made)
+            raise ShapeError(f"inputs: must have the shape (T, 1, D), got {made.shape}.")
+    with np.errstate(over="ignore"):
+        scaled = made[: config.length] * config.input_scale
+    if not np.isfinite(scaled).all():
+        raise ShapeError(
+            f"inputs: must be finite after input_scale, at most 1.8e308, got {np.abs(made).max():.2g} times "
+            f"{config.input_scale:g}."
+        )
+    return Experiment(config, scaled)
 
 
 def run(config: Config, want: type = GradientFlow, *, inputs: np.ndarray | None = None, budget: Cost | None = BUDGET):
@@ -143,9 +151,10 @@ def run(config: Config, want: type = GradientFlow, *, inputs: np.ndarray | None 
     'vanishing'
     """
     one_of("want", want, WANTS)
+    expect("budget", budget, Cost | None, "Cost or None")
     experiment = prepare(config, inputs=inputs)
     if budget is not None:
-        check_budget(estimate(config, want, inputs=inputs), budget)
+        check_budget(cost_of(config, want, *experiment.inputs.shape[::2]), budget)
     return experiment.find(want)
 
 
@@ -171,10 +180,11 @@ def _spectrum(experiment: Experiment) -> JacobianSpectrum:
 def _clip_report(experiment: Experiment) -> ClipReport:
     """What the config's clipping does to the parameters' gradient; with no parameter clipping, nothing."""
     config, gradients = experiment.config, _flow(experiment).parameter_gradients
-    if config.clip == "value":
-        return clip_by_value(gradients, config.clip_threshold)
-    return clip_by_norm(gradients, config.clip_threshold if config.clip in PARAMETER_CLIPS else np.inf)
+    clip = PARAMETER_CLIPS.get(config.clip)
+    return clip(gradients, config.clip_threshold) if clip else unclipped(gradients)
 
+
+PARAMETER_CLIPS = {"norm": clip_by_norm, "value": clip_by_value}
 
 WANTS = {
     GradientFlow: _flow,
