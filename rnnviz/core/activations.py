@@ -14,12 +14,12 @@ ONE = np.array(1.0)  # a Python 1.0 would be converted at every call
 
 
 def sigmoid(a: Array, out: Array | None = None) -> Array:
-    """Logistic function 1 / (1 + e^-a), accurate on both sides; any shape.
+    """Logistic function 1 / (1 + e^-a), accurate on both sides; any shape but that of a plain number.
 
     For a < -709 e^-a overflows on its way to the right answer: callers keep `np.errstate(over="ignore")` around their
     loops, where it costs nothing.
     """
-    value = np.asarray(np.negative(a, out))
+    value = np.negative(a, out)
     np.exp(value, value)
     np.add(value, ONE, value)
     return np.divide(ONE, value, value)

@@ -1,5 +1,7 @@
 """Small helpers on arrays: views, products, and checks on what comes from outside."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from rnnviz.errors import ShapeError, shown
@@ -17,16 +19,19 @@ def keep_freed_memory() -> None:
 
 def blocks(rows: np.ndarray, size: int) -> np.ndarray:
     """Show (..., M·H) as (..., M, H)."""
-    return rows.reshape(*rows.shape[:-1], -1, size)
+    return rows.reshape(*rows.shape[:-1], rows.shape[-1] // size, size)
+
+
+def product_for(rows: np.ndarray) -> Callable:
+    """The function that multiplies each entry of `rows` along the first axis with a matrix, as `product` does.
+
+    For entries with two axes that is `dot` itself, which takes half a microsecond less than `@`.
+    """
+    return np.ndarray.dot if rows.ndim == 3 else product
 
 
 def product(rows: np.ndarray, matrix: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Rows (..., N) times a matrix (N, M), as one matrix product however many axes the rows have: (..., M).
-
-    `dot` takes half a microsecond less than `@`, which is a third of a small step.
-    """
-    if rows.ndim == 2:
-        return rows.dot(matrix, out)
+    """Rows (..., N) times a matrix (N, M), as one matrix product however many axes the rows have: (..., M)."""
     flat_out = None if out is None else out.reshape(-1, matrix.shape[1])
     flat = rows.reshape(-1, rows.shape[-1]).dot(matrix, flat_out)
     return flat.reshape(*rows.shape[:-1], matrix.shape[1])

@@ -7,10 +7,10 @@ stretch in which one shrank too far is walked again, in shorter ones.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
-from rnnviz.core.arrays import blocks
 from rnnviz.core.arrivals import Arrivals
 from rnnviz.core.scaled import Scaled, add, binary_exponent, peak, power_of_two
 from rnnviz.core.signal import SignalClip
@@ -151,17 +151,10 @@ class _Walker:
         self.exponent = self.exponent.copy()
         for array, part in zip(rows, self.parts, strict=True):
             array[-1] = part
-        alive, stream, vjp = _peak(self.parts) > 0, self.walk.stream, self.walk.stream.cell.vjp
+        alive, parts, stream = _peak(self.parts) > 0, tuple(array[0] for array in rows), self.walk.stream
         limit = self.signal_clip and self.signal_clip.on_preactivation(self.exponent)
-        here, factors = (zip(*(array[::-1] for array in arrays), strict=True) for arrays in (rows, slopes))
-        parts, at = next(here), row
-        into = blocks(delta, stream.hidden_size)
-        for earlier, factor, step_delta, step_into in zip(here, factors, delta[::-1], into[::-1], strict=True):
-            if self.window is not None:
-                self._begin_and_end(at, parts, alive)
-                at -= 1
-            vjp(stream, parts, factor, earlier, step_delta, step_into, limit)
-            parts = earlier
+        meetings = repeat(None) if self.window is None else self._meetings(row, rows, alive)
+        stream.cell.backward(stream, rows, slopes, delta, limit, meetings)
         largest = _peak(parts)
         lost = alive & ((largest == 0) | (np.frexp(largest)[1] < MOST_SHRINKING))
         if len(delta) > 1 and lost.any():
@@ -193,19 +186,24 @@ class _Walker:
 
     def _receive(self, row: int) -> None:
         """Rescale, and add what arrives at a row."""
-        self._rescale()
         if (arrival := self.arrivals.at(row, self.signals)) is not None:
-            nothing = np.zeros_like(arrival.mantissa)
-            others = (arrival.mantissa, *(nothing for _ in self.parts[1:]))
-            self.parts, self.exponent = add(self.parts, self.exponent, others, arrival.exponent)
-            self._rescale()
+            others = (arrival.mantissa, *(np.zeros_like(arrival.mantissa) for _ in self.parts[1:]))
+            if any(part.any() for part in self.parts):
+                self._rescale()
+                self.parts, self.exponent = add(self.parts, self.exponent, others, arrival.exponent)
+            else:
+                self.parts, self.exponent = others, arrival.exponent
+        self._rescale()
 
-    def _begin_and_end(self, row: int, parts: tuple[Array, ...], alive: Array) -> None:
-        """Start the signal that begins at a row, and drop those that do not live there any more."""
-        if (begun := self.arrivals.begin(row, self.signals)) is not None:
-            place, start = begun
-            parts[0][place], self.exponent[place], alive[place] = start.mantissa, start.exponent, True
-        self._end(row, (*parts, alive))
+    def _meetings(self, row: int, rows: tuple[Array, ...], alive: Array) -> Iterator[None]:
+        """At each row from which a step leads back, start what begins there, and drop those that live there no more."""
+        for back in range(len(rows[0]) - 1):
+            here = tuple(array[-1 - back] for array in rows)
+            if (begun := self.arrivals.begin(row - back, self.signals)) is not None:
+                place, start = begun
+                here[0][place], self.exponent[place], alive[place] = start.mantissa, start.exponent, True
+            self._end(row - back, (*here, alive))
+            yield
 
     def _end(self, row: int, arrays: tuple[Array, ...]) -> None:
         """Zero what belongs to signals that do not live at a row any more."""
@@ -215,13 +213,12 @@ class _Walker:
                 array[over:] = 0
 
     def _clip(self) -> None:
-        """Clip the hidden part, or else choose units in which a clipped δ is an ordinary number."""
+        """Clip the hidden part, in units in which what is clipped is an ordinary number; the same units serve δ."""
         if self.signal_clip is None:
             return
-        if self.signal_clip.on_preactivation(self.exponent):
-            lower = np.clip(self.exponent - self.signal_clip.exponent, 0, MOST_LOWERING)
-            self.parts, self.exponent = tuple(part * power_of_two(lower) for part in self.parts), self.exponent - lower
-        else:
+        lower = np.clip(self.exponent - self.signal_clip.exponent, 0, MOST_LOWERING)
+        self.parts, self.exponent = tuple(part * power_of_two(lower) for part in self.parts), self.exponent - lower
+        if not self.signal_clip.on_preactivation(self.exponent):
             self.parts = (self.signal_clip.on_hidden(self.parts[0], self.exponent), *self.parts[1:])
             self._rescale()
 

@@ -73,7 +73,7 @@ def backpropagate(
             "signal_clip: cannot be combined with a sliding truncation, where every loss has a signal of its own; "
             f"allowed is None or a chunked truncation, got {shown(signal_clip)}."
         )
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         if sliding:
             gathered = _source_by_source(unrolled, gradient, min(truncation.steps, len(output_gradient) + 1))
         else:

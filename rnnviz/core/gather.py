@@ -6,7 +6,7 @@ import numpy as np
 
 from rnnviz.core.backward import Block
 from rnnviz.core.results import GradientFlow
-from rnnviz.core.scaled import Scaled
+from rnnviz.core.scaled import Scaled, power_of_two
 from rnnviz.core.stacked import sum_of_sides
 from rnnviz.core.unroll import Unrolled, Walk
 
@@ -86,27 +86,32 @@ class _Deltas:
 
     def __init__(self, rows: Scaled):
         self.rows = rows
-        self.tame = np.ptp(rows.exponent) < TAME_RANGE
-        aligned = rows.aligned(axis=(0, 1))
-        self.flat, self.exponent = _flat(aligned.mantissa), aligned.exponent[0]
+        largest, smallest = np.maximum.reduce(rows.exponent, axis=None), np.minimum.reduce(rows.exponent, axis=None)
+        self.tame, mantissa = largest - smallest < TAME_RANGE, rows.mantissa
+        self.exponent = np.full((1, 1), largest)
+        if largest > smallest:
+            mantissa = mantissa * power_of_two(rows.exponent - largest)
+        self.flat = _flat(mantissa)
 
     @cached_property
     def sum(self) -> Scaled:
         """Σ_t Σ_b δ_t,b."""
-        return Scaled(self.flat.sum(axis=0, keepdims=True), self.exponent)
+        if self.tame:
+            return Scaled(self.flat.sum(axis=0, keepdims=True), self.exponent)
+        return self.rows.map(_flat).sum(axis=0).map(np.atleast_2d)
 
     def sum_with(self, factor: Array) -> Scaled:
         """Σ_t Σ_b δ_t,b ⊗ factor_t,b, as one row of all its entries.
 
         Where the steps' sizes are far apart, a small δ must not be lost beside a large one, whose factor may be zero.
         """
-        if not self.tame:
-            size = Scaled.of(factor)
-            live = size.mantissa.any(axis=-1, keepdims=True)
-            terms = Scaled(self.rows.mantissa * live, self.rows.exponent + size.exponent).aligned(axis=(0, 1))
-            total = _flat(terms.mantissa).T.dot(_flat(size.mantissa))
-            return Scaled(total.reshape(1, -1), terms.exponent[0])
-        return Scaled(self.flat.T.dot(_flat(factor)).reshape(1, -1), self.exponent)
+        if self.tame:
+            return Scaled(self.flat.T.dot(_flat(factor)).reshape(1, -1), self.exponent)
+        size = Scaled.of(factor)
+        live = size.mantissa.any(axis=-1, keepdims=True)
+        terms = Scaled(self.rows.mantissa * live, self.rows.exponent + size.exponent).aligned(axis=(0, 1))
+        total = _flat(terms.mantissa).T.dot(_flat(size.mantissa))
+        return Scaled(total.reshape(1, -1), terms.exponent[0])
 
     @cached_property
     def log10_of_steps(self) -> Array:

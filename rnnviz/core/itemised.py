@@ -49,7 +49,7 @@ def itemise(unrolled: Unrolled, output_gradient: np.ndarray) -> ItemisedFlow:
         rows = streams[s].in_order(np.arange(steps + 1))[block.rows]
         norms[s, which, rows[:, None]] = log10_sum_of_squares(block.parts[0].log10_norm(), axis=-1)
 
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         walk_sources(unrolled, gradient, sources, visit)
     return ItemisedFlow(streams, sources, norms)
 

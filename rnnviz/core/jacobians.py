@@ -1,8 +1,9 @@
 """Step Jacobians from the cell's own vjp, their spectra, their products, and Lyapunov exponents."""
 
+from itertools import repeat
+
 import numpy as np
 
-from rnnviz.core.arrays import blocks
 from rnnviz.core.network import Network
 from rnnviz.core.results import JacobianSpectrum
 from rnnviz.core.scaled import LOG10_2, binary_exponent, peak, power_of_two
@@ -48,12 +49,13 @@ def step_jacobians(walk: Walk) -> np.ndarray:
     parts = tuple(
         np.repeat(units[:, None, place * size : (place + 1) * size], batch, axis=1) for place in range(len(walk.states))
     )
-    pulled = np.empty((len(walk.inputs), len(units), batch, len(units)))
-    delta = np.empty((len(units), batch, walk.stream.cell.delta_blocks * size))
-    before = tuple(np.empty_like(part) for part in parts)
-    for row, *factors in zip(pulled, *walk.slopes(0, len(walk.inputs)), strict=True):
-        walk.stream.cell.vjp(walk.stream, parts, factors, before, delta, blocks(delta, size))
-        np.concatenate(before, axis=-1, out=row)
+    steps, count, stream = len(walk.inputs), len(units), walk.stream
+    pulled = np.empty((steps, count, batch, count))
+    delta = np.empty((1, count, batch, stream.cell.delta_blocks * size))
+    rows = tuple(np.stack((np.empty_like(part), part)) for part in parts)
+    for row, *factors in zip(pulled, *walk.slopes(0, steps), strict=True):
+        stream.cell.backward(stream, rows, [factor[None] for factor in factors], delta, None, repeat(None))
+        np.concatenate([array[0] for array in rows], axis=-1, out=row)
     return np.moveaxis(pulled, 1, 2)
 
 

@@ -136,20 +136,17 @@ class Scaled:
 
     def log10_norm(self) -> np.ndarray:
         """log10 of the Euclidean norm of each row, (...); -inf for a row of exact zeros, NaN where a row has NaN."""
-        squares, exponent = _squares(self.mantissa), self.exponent[..., 0]
-        low, high = SAFE_SQUARE
-        unsafe = ~((squares > low) & (squares < high))
-        if unsafe.any():
-            shift = binary_exponent(peak(self.mantissa[unsafe]))
-            squares[unsafe] = _squares(self.mantissa[unsafe] * power_of_two(-shift))
-            exponent = exponent.copy()
-            exponent[unsafe] += shift[..., 0]
-        with np.errstate(divide="ignore"):
+        with np.errstate(over="ignore", divide="ignore"):
+            squares, exponent = np.vecdot(self.mantissa, self.mantissa), self.exponent[..., 0]
+            low, high = SAFE_SQUARE
+            smallest = np.minimum.reduce(squares, axis=None, initial=1.0)
+            if not (smallest > low and np.maximum.reduce(squares, axis=None, initial=1.0) < high):
+                unsafe = ~((squares > low) & (squares < high))
+                shift = binary_exponent(peak(self.mantissa[unsafe]))
+                rows = self.mantissa[unsafe] * power_of_two(-shift)
+                squares[unsafe], exponent = np.vecdot(rows, rows), exponent.copy()
+                exponent[unsafe] += shift[..., 0]
             return 0.5 * np.log10(squares) + LOG10_2 * exponent
-
-
-def _squares(rows: np.ndarray) -> np.ndarray:
-    return np.einsum("...n,...n->...", rows, rows)
 
 
 def log10_sum_of_squares(log10_norms: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:

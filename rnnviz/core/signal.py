@@ -6,9 +6,10 @@ from numbers import Integral, Real
 import numpy as np
 
 from rnnviz.core.cells import Limit
+from rnnviz.core.scaled import peak
 from rnnviz.errors import ConfigError, one_of, shown
 
-SMALLEST_LIMIT = 1e-250  # of a signal's own size: what is clipped to less could not stand beside it in float64
+SMALLEST_LIMIT = 1e-270  # in the units of a clipped signal, some 1e270 times its own: below it digits would be lost
 
 SIGNAL_CLIPS = {
     "preactivation_value": "each entry of ∂L/∂a_t is held within ±limit (Graves 2013, section 2.1)",
@@ -47,7 +48,8 @@ class SignalClip:
         if self.kind == "hidden_value":
             return np.clip(hidden, -limit, limit)
         if self.kind == "hidden_norm":
-            norm = np.linalg.norm(hidden, axis=-1, keepdims=True)
+            largest = np.maximum(peak(hidden), np.finfo(np.float64).tiny)
+            norm = largest * np.linalg.norm(hidden / largest, axis=-1, keepdims=True)
             return hidden * np.divide(limit, norm, out=np.ones_like(norm), where=norm > limit)
         return hidden
 
@@ -63,7 +65,7 @@ class SignalClip:
         limit = np.ldexp(self.limit, -exponent)
         if (limit < SMALLEST_LIMIT).any():
             raise ConfigError(
-                f"signal_clip.limit: must be more than 1e-250 times the signal that it clips, got {self.limit} for a "
+                f"signal_clip.limit: must be more than 1e-500 times the signal that it clips, got {self.limit} for a "
                 f"signal of about 1e{exponent.max() * np.log10(2.0):+.0f}."
             )
         return limit

@@ -9,7 +9,7 @@ from rnnviz.core.backward import Block, Window, walk_back
 from rnnviz.core.scaled import Scaled
 from rnnviz.core.unroll import Unrolled, Walk
 
-MOST_NUMBERS = 8_000_000
+MOST_NUMBERS = 4_000_000
 
 Visit = Callable[[int, Block, np.ndarray], None]
 

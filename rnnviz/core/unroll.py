@@ -20,7 +20,7 @@ class Walk:
         stream: who walked.
         inputs: (T, B, layer input size).
         states: (h,) or (h, c), each (T+1, B, H), row 0 the initial state.
-        kept: what the cell's `step` kept, each (T, B, ·): the pre-activations first, then the gates' values.
+        kept: what the cell's `forward` kept, each (T, B, ·): the pre-activations first, then the gates' values.
     """
 
     stream: Stream
@@ -101,12 +101,7 @@ def _walk(stream: Stream, inputs: np.ndarray, start: tuple[np.ndarray, ...]) -> 
         part[0] = first
     kept = tuple(np.empty((steps, batch, count * size)) for count in stream.cell.keeps)
     np.add(product(inputs, stream.weight_ih.T), stream.input_bias, kept[0])
-    step, rows = stream.cell.step, zip(*stream.cell.views(kept, stream.rows), strict=True)
-    before, after = (
-        zip(*parts, strict=True) for parts in zip(*((part[:-1], part[1:]) for part in states), strict=True)
-    )
-    for earlier, later, row in zip(before, after, rows, strict=True):
-        step(stream, earlier, later, row)
+    stream.cell.forward(stream, states, kept)
     return Walk(stream, inputs, states, kept)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from rnnviz.core.cells import CELLS
 from rnnviz.core.itemised import chosen_sources
 from rnnviz.core.results import ItemisedFlow, JacobianSpectrum
+from rnnviz.core.stacked import MOST_NUMBERS
 from rnnviz.errors import BudgetError
 from rnnviz.experiments.config import Config
 
@@ -39,16 +40,19 @@ def cost_of(config: Config, want: type, steps: int, width: int) -> Cost:
     streams = config.layers * config.directions
     products = gates * size * (size + (width + (config.layers - 1) * config.directions * size) / config.layers)
     seconds = streams * steps * (1.5e-5 + 1e-9 * products)
-    numbers = streams * steps * size * (6 * state / size + 9 * gates + 10) + 4 * steps * width
+    numbers = streams * steps * (size * (sum(cell.keeps) + gates + 2) + 3 * state) + 4 * steps * width
+    numbers += 6 * streams * products
     signals = len(chosen_sources(steps)) if want is ItemisedFlow else 0
     if config.truncation == "sliding" and want is not ItemisedFlow:
         signals = min(steps, 2 * config.truncation_steps)
     if signals:
         seconds += streams * steps * (8e-5 + signals * (3e-11 * gates * size * size + 3e-9 * state))
         numbers += streams * signals * steps + 40 * signals * state
+        if config.layers > 1:
+            numbers += 2 * config.directions * min(MOST_NUMBERS, signals * steps * size * config.directions)
     if want is JacobianSpectrum:
         seconds += streams * steps * (3e-5 + 2.5e-7 * state**2 * (1 + state / 400))
-        numbers += 3 * streams * steps * state**2
+        numbers += 3 * steps * state**2 + 3 * streams * steps * state
     return Cost(seconds, 8e-6 * numbers)
 
 

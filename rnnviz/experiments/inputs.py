@@ -60,7 +60,7 @@ def read_series(path: str | Path, column: str | int = -1) -> np.ndarray:
     place = header.index(column) if isinstance(column, str) and column in header else column
     if not isinstance(place, int) or isinstance(place, bool) or not -len(header) <= place < len(header):
         raise ShapeError(f"column: must be one of {shown(header)} or a place among them, got {shown(column)}.")
-    values = np.array([_cell(row, place, line) for line, row in enumerate(rows, start=2)])
+    values = np.array([_cell(row, place, line) for line, row in rows])
     return standardised(values)[:, None, None]
 
 
@@ -73,7 +73,8 @@ def standardised(values: np.ndarray) -> np.ndarray:
     return np.where(spread > CONSTANT, centred / np.where(spread > CONSTANT, spread, 1.0), 0.0)
 
 
-def _rows(path: str | Path) -> tuple[list[str], list[list[str]]]:
+def _rows(path: str | Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header, and every row with the number of the line where it ends."""
     if not isinstance(path, str | Path):
         raise ShapeError(f"path: must be the name of a CSV file, got {shown(path)}.")
     path = Path(path)
@@ -81,7 +82,9 @@ def _rows(path: str | Path) -> tuple[list[str], list[list[str]]]:
         if path.stat().st_size > LARGEST_FILE:
             raise ShapeError(f"path: the file may have 10 MB at most, got {path.stat().st_size / 1e6:.0f} MB.")
         with path.open(encoding="utf-8-sig", newline="") as file:
-            header, *rows = [row for row in csv.reader(file) if row]
+            reader = csv.reader(file)
+            lines = [(reader.line_num, row) for row in reader if row]
+            (_, header), *rows = lines
     except (OSError, ValueError, csv.Error) as problem:
         if isinstance(problem, RnnvizError):
             raise

@@ -46,8 +46,10 @@ def compare(flow: GradientFlow, theirs: dict) -> Verification:
 
 
 def _as_whole(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Largest difference of the finite entries, relative to the largest of them."""
-    held = np.isfinite(ours) & np.isfinite(theirs)
+    """Largest difference relative to the largest entry; infinite where only one of both is a finite number."""
+    held = np.isfinite(theirs)
+    if (held != np.isfinite(ours)).any():
+        return np.inf
     size = np.abs(theirs[held]).max(initial=0.0)
     return float(np.abs(ours[held] - theirs[held]).max(initial=0.0) / (size or 1.0))
 
@@ -55,11 +57,13 @@ def _as_whole(ours: np.ndarray, theirs: np.ndarray) -> float:
 def _by_row(ours: np.ndarray, theirs: np.ndarray, log10_norm: np.ndarray | None) -> tuple[float, int]:
     """Largest difference, each row relative to its own largest entry, and how many rows float64 cannot hold.
 
-    A row of zeros in both is left out only where the exact norm, if there is one, says that it is not zero.
+    A row of zeros in both is left out only where the exact norm, if there is one, says that it is not zero. The
+    difference is infinite where only one of both is a finite number.
     """
     size, own = np.abs(theirs).max(axis=-1), np.abs(ours).max(axis=-1)
-    held = (size > TRUSTED) & np.isfinite(size) & np.isfinite(own)
+    if (np.isfinite(size) != np.isfinite(own)).any():
+        return np.inf, 0
+    held = (size > TRUSTED) & np.isfinite(size)
     exists = (size != 0) | (own != 0) if log10_norm is None else log10_norm != -np.inf
-    beyond = ~held & exists
     difference = np.abs(ours[held] - theirs[held]).max(axis=-1, initial=0.0)
-    return float((difference / size[held]).max(initial=0.0)), int(beyond.sum())
+    return float((difference / size[held]).max(initial=0.0)), int((~held & exists).sum())
