@@ -38,12 +38,16 @@ def product(rows: np.ndarray, matrix: np.ndarray, out: np.ndarray | None = None)
 
 
 def finite_array(field_name: str, value: object, shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """Take a value as a read-only float64 array, refusing what is not finite or not of the given shape.
+    """Take a value (an array, nested lists or a torch tensor) as a read-only float64 array.
+
+    What is not finite or not of the given shape is refused.
 
     Raises:
         ShapeError: naming the field, what is allowed and what came.
     """
     try:
+        if hasattr(value, "detach"):  # a torch tensor, which numpy takes neither with its graph nor from a device
+            value = value.detach().cpu().double().numpy()
         if np.iscomplexobj(value):
             raise TypeError
         array = np.array(value, dtype=np.float64)

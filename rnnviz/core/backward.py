@@ -21,7 +21,7 @@ Array = np.ndarray
 LONGEST_STRETCH = 64
 MOST_GROWTH, MOST_SHRINKING = 280, -200  # powers of 2 over a stretch: every square on the way stays within float64
 MOST_LOWERING = 900
-BLOCK_STEPS, STACKED_BLOCK_STEPS = 256, 16  # a block's arrays fit a processor's cache
+BLOCK_STEPS, STACKED_BLOCK_STEPS, STACKED_BLOCK_NUMBERS = 256, 16, 400_000  # a block's arrays fit a processor's cache
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,11 @@ def walk_back(
         period: nothing is carried back over a row that is a multiple of it.
     """
     walker = _Walker(walk, arrivals, window, signal_clip, period)
-    size = BLOCK_STEPS if window is None else STACKED_BLOCK_STEPS
-    for last in range(len(walk.inputs), 0, -size):
-        yield walker.block(max(0, last - size), last)
+    last = len(walk.inputs)
+    while last:
+        first = max(0, last - walker.block_steps(last))
+        yield walker.block(first, last)
+        last = first
 
 
 class _Walker:
@@ -111,6 +113,14 @@ class _Walker:
         self.exponent = np.zeros((*shape[:-1], 1), dtype=np.int64)
         self.stretch = 1 if signal_clip else LONGEST_STRETCH
         self.widest = 1.0 + np.abs(walk.stream.weight_hh).sum(axis=0).max()
+
+    def block_steps(self, last: int) -> int:
+        """So many steps that a block stays in the cache, and that few signals are carried before they begin."""
+        if self.window is None:
+            return BLOCK_STEPS
+        signals = self.window.over(last, last)
+        numbers = max(1, signals.stop - signals.start) * self.walk.states[0][0].size
+        return int(np.clip(STACKED_BLOCK_NUMBERS // numbers, 1, STACKED_BLOCK_STEPS))
 
     def block(self, first: int, last: int) -> Block:
         """Walk over the steps last to first+1."""

@@ -31,7 +31,8 @@ def bptt(
     Args:
         network: what to run.
         inputs: (T, B, D).
-        output_gradient: ∂L/∂output, (T, B, K·H) with K directions; any head and any loss reduces to it.
+        output_gradient: ∂L/∂output, (T, B, K·H) with K directions. Any head and any loss that read the top layer's
+            states reduce to it; for torch's `h_n` of the top layer, the forward half stands at T and the reverse at 1.
         initial_state: `h0`, or `(h0, c0)` for an LSTM, each (S, B, H) in torch's order; zero when None.
         signal_clip: clips the signal at every step, which changes what flows further back.
         truncation: how far back a loss may reach.

@@ -18,7 +18,7 @@ def clip_by_norm(gradients: Mapping[str, np.ndarray], max_norm: float) -> ClipRe
     gradient, an infinite entry becomes NaN, a negative `max_norm` flips signs; the report warns of each.
 
     Args:
-        gradients: {parameter name: array}; float32 stays float32, anything else is taken as float64.
+        gradients: {parameter name: array}; float32 stays float32, anything else is taken as float64, None is left out.
         max_norm: a number; infinity never clips.
 
     Raises:
@@ -75,7 +75,10 @@ def unclipped(gradients: Mapping[str, np.ndarray]) -> ClipReport:
 def _gradients(gradients: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     if not isinstance(gradients, Mapping) or not gradients:
         raise ShapeError(f"gradients: must map at least one parameter name to an array, got {shown(gradients)}.")
-    return {name: _floating(name, value) for name, value in gradients.items()}
+    found = {name: _floating(name, value) for name, value in gradients.items() if value is not None}
+    if not found:
+        raise ShapeError("gradients: must hold at least one array, got None for every parameter.")
+    return found
 
 
 def _floating(name: str, value: object) -> np.ndarray:
@@ -109,6 +112,8 @@ def _norm_warning(gradients, norm, max_norm: float) -> str:
         return "The norm's squares overflow: clipping by norm silently sets every gradient to 0."
     if not any(gradient.any() for gradient in gradients.values()):
         return ""
+    if max_norm == 0:
+        return "A max_norm of 0 sets every gradient to 0."
     if max_norm < 0:
         return "A negative max_norm flips the sign of every gradient: torch does not refuse it."
     if norm == 0:

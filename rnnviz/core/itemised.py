@@ -31,7 +31,7 @@ def itemised(network: Network, inputs: np.ndarray, output_gradient: np.ndarray, 
     >>> import numpy as np
     >>> halve = Network("rnn", {"weight_ih_l0": [[1.0]], "weight_hh_l0": [[0.5]]}, nonlinearity="linear")
     >>> flow = itemised(halve, np.ones((3, 1, 1)), np.ones((3, 1, 1)))
-    >>> (2.0 ** (flow.log10_norm[0] / np.log10(2))).round(3).tolist()
+    >>> (10 ** flow.log10_norm[0]).round(3).tolist()
     [[0.5, 1.0, 0.0, 0.0], [0.25, 0.5, 1.0, 0.0], [0.125, 0.25, 0.5, 1.0]]
     """
     unrolled = unroll(network, inputs, initial_state)

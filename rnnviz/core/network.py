@@ -164,7 +164,9 @@ class Network:
         for suffix in _suffixes(self.layers, self.directions) if self.parameters else ["l0"]:
             for kind in KINDS[:2]:
                 if f"{kind}_{suffix}" not in self.parameters:
-                    raise ShapeError(f"parameters: {kind}_{suffix} is missing, got {shown(sorted(self.parameters))}.")
+                    raise ShapeError(
+                        f"parameters: {kind}_{suffix} is missing, got {shown(sorted(self.parameters), 200)}."
+                    )
         recurrent = self.parameters["weight_hh_l0"]
         if recurrent.ndim != 2 or self.parameters["weight_ih_l0"].ndim != 2 or 0 in recurrent.shape:
             raise ShapeError("weight_ih_l0, weight_hh_l0: must have two axes and at least one unit, got the shapes "
@@ -172,7 +174,7 @@ class Network:
         size, gates = self.hidden_size, len(CELLS[self.cell].blocks) * self.hidden_size
         if recurrent.shape[0] != gates:
             raise ShapeError(
-                f"weight_hh_l0: must have {len(CELLS[self.cell].blocks)} rows for each column, got {recurrent.shape}."
+                f"weight_hh_l0: must have the shape {(gates, size)} for the cell {self.cell!r}, got {recurrent.shape}."
             )
         shapes = {}
         for layer in range(self.layers):
@@ -218,6 +220,7 @@ def _parameter(name: object, value: object) -> np.ndarray:
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise ShapeError(
             f"parameters: unknown name {shown(name)}; allowed are weight_ih, weight_hh, bias_ih and bias_hh with the "
-            "ending _l0, _l0_reverse, _l1 and so on, as in torch.nn."
+            "ending _l0, _l0_reverse, _l1 and so on, as in the state_dict of a torch.nn.RNN, LSTM or GRU itself (no "
+            "prefix, no other module, no proj_size)."
         )
     return finite_array(name, value)

@@ -1,11 +1,11 @@
 """What a curve of log10 norms says: growth per step, half-life, horizon, and one sentence for the screen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 HORIZON_FRACTION = 0.01
-STEADY_DECADES = 1.0
+STEADY_DECADES, STEADY_GROWTH = 1.0, 1.1
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,8 @@ class Reading:
         half_life: steps for the norm to halve; inf when it does not shrink.
         doubling_time: steps for the norm to double; inf when it does not grow.
         memory_horizon: how many steps back the norm stays above 1 % of what it was at the loss.
-        kind: "vanishing", "steady" (within a factor of ten over the whole run), "exploding" or "undefined" (NaN).
+        kind: "vanishing", "steady" (within 10 % a step and a factor of ten over the whole run), "exploding" or
+            "undefined" (NaN).
         sentence: the same, for the screen.
     """
 
@@ -29,6 +30,10 @@ class Reading:
     memory_horizon: int
     kind: str
     sentence: str
+
+    def named(self) -> "Reading":
+        """The same, with the stream's name in front of the sentence."""
+        return replace(self, sentence=f"{self.stream[0].upper()}{self.stream[1:]}: {self.sentence}")
 
 
 def power_text(log10: float) -> str:
@@ -54,23 +59,21 @@ def horizon(log10_norms: np.ndarray, fraction: float) -> int:
     return int(np.argmin(above)) if not above.all() else len(above)
 
 
-def read(
-    log10_norms: np.ndarray, stream: str, names: list[str], refilled: bool = False, rounded: bool = False
-) -> Reading:
+def read(log10_norms: np.ndarray, stream: str, names: list[str], refilled: str = "", rounded: bool = False) -> Reading:
     """Read a curve.
 
     Args:
         log10_norms: (n,) with the loss at the end and the furthest row first; n ≥ 2.
         stream: whose curve it is.
         names: of the rows, for the sentence ("step 3").
-        refilled: more than one step has a loss, so that new gradient enters on the way.
+        refilled: what lets new gradient enter on the way, as the sentence names it; "" for nothing.
         rounded: a zero comes from the rounding of a saturated unit's slope.
     """
     begin, end, steps = log10_norms[-1], log10_norms[0], len(log10_norms) - 1
     decades = end - begin if np.isfinite(begin) else np.nan
     log10_growth = decades / steps
     growth = float(10.0**log10_growth)
-    kind = _kind(begin, decades)
+    kind = _kind(begin, decades, log10_growth)
     return Reading(
         stream=stream,
         growth_per_step=growth,
@@ -82,10 +85,12 @@ def read(
     )
 
 
-def _kind(begin: float, decades: float) -> str:
+def _kind(begin: float, decades: float, log10_growth: float) -> str:
     if np.isnan(decades):
         return "vanishing" if begin == -np.inf else "undefined"
-    return "steady" if abs(decades) <= STEADY_DECADES else "vanishing" if decades < 0 else "exploding"
+    if abs(decades) <= STEADY_DECADES and abs(log10_growth) <= np.log10(STEADY_GROWTH):
+        return "steady"
+    return "vanishing" if decades < 0 else "exploding"
 
 
 def _steps_for(log10_factor: float, log10_growth: float) -> float:
@@ -108,11 +113,16 @@ def _sentence(log10_norms, names, kind, decades, log10_growth, refilled, rounded
     share = f"{power_text(decades)} of" if decades < 0 else f"{power_text(decades)} times"
     if refilled and kind != "exploding":
         return (
-            f"Each step's own loss refills the gradient, so its total at {names[0]} is {share} that at {names[-1]}; "
+            f"{refilled} refills the gradient, so its total at {names[0]} is {share} that at {names[-1]}; "
             "how far one loss reaches shows only in the itemised gradient."
         )
     if kind == "steady":
         return f"The gradient holds its size: {names[0]} gets {share} the signal of {names[-1]}."
     verb, factor = ("halves", 0.5) if kind == "vanishing" else ("doubles", 2.0)
     pace = _steps_for(np.log10(factor), log10_growth)
+    if pace < 1:
+        verb, times = ("shrinks", -log10_growth) if kind == "vanishing" else ("grows", log10_growth)
+        return (
+            f"The gradient {verb} {power_text(times)}-fold a step; {names[0]} gets {share} the signal of {names[-1]}."
+        )
     return f"The gradient {verb} every {pace:.2g} steps; {names[0]} gets {share} the signal of {names[-1]}."

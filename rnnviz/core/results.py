@@ -113,7 +113,8 @@ class GradientFlow:
     @property
     def readings(self) -> tuple[Reading, ...]:
         """(S,) what each stream's `profile` says, from its loss back to its first step."""
-        return tuple(read(*self._way_back(s)) for s in range(len(self.streams)))
+        found = tuple(read(*self._way_back(s)) for s in range(len(self.streams)))
+        return found if len(found) == 1 else tuple(reading.named() for reading in found)
 
     @property
     def growth_per_step(self) -> np.ndarray:
@@ -137,8 +138,11 @@ class GradientFlow:
 
     @property
     def verdict(self) -> Reading:
-        """The reading of the stream whose gradient travels best."""
-        return max(self.readings, key=lambda reading: np.nan_to_num(reading.growth_per_step, nan=np.inf))
+        """The reading of the top layer's stream whose gradient travels best; it feeds the layers below on its way."""
+        top = [
+            r for r, stream in zip(self.readings, self.streams, strict=True) if stream.layer == self.streams[-1].layer
+        ]
+        return max(top, key=lambda reading: np.nan_to_num(reading.growth_per_step, nan=np.inf))
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -167,7 +171,7 @@ class GradientFlow:
         """(S,) how many steps back the norm stays above a fraction of what it was at the loss."""
         return np.array([horizon(self._way_back(s)[0], fraction) for s in range(len(self.streams))])
 
-    def _way_back(self, s: int) -> tuple[np.ndarray, str, list[str], bool, bool]:
+    def _way_back(self, s: int) -> tuple[np.ndarray, str, list[str], str, bool]:
         """What `read` wants to know of a stream: its curve from its first step to the last that has a loss."""
         stream, steps = self.streams[s], self.steps
         enters = (self.loss_log10_norm > -np.inf).any(axis=2)
@@ -182,7 +186,11 @@ class GradientFlow:
         ]
         curve = stream.in_order(self.profile[s])[rows.start : rows.stop]
         rounded = bool(stream.in_order(self.saturated[s])[rows.start].any())
-        return curve, stream.label, names, top and len(sources) > 1, rounded
+        if len(sources) < 2 and (top or not stream.bidirectional):
+            refilled = ""
+        else:
+            refilled = "Each step's own loss" if top else "The layer above"
+        return curve, stream.label, names, refilled, rounded
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,7 +64,7 @@ class Config:
     length: int = knob(
         100,
         "Sequence length",
-        "Steps T. A factor per step acts T times: 0.9 is nothing once and 3e-5 after 100 steps.",
+        "Steps T. A factor per step acts T times: 0.9 hardly matters once, and 0.9^100 is 3e-5.",
         low=1,
         high=10_000,
         ladder=(5, 10, 20, 50, 100, 200, 500, 1000),
@@ -86,7 +86,8 @@ class Config:
     weight_scale: float = knob(
         1.0,
         "Weight scale",
-        "Multiplies the recurrent matrix. Small values make gradients vanish, large ones make them explode.",
+        "Multiplies the recurrent matrix. Small values make gradients vanish; large ones can make them explode, or "
+        "saturate the units, and then they vanish too.",
         low=0.0,
         high=20.0,
         ladder=(0.25, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.5, 2.0, 3.0, 5.0),

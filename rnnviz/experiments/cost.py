@@ -22,6 +22,10 @@ class Cost:
     seconds: float
     megabytes: float
 
+    def __str__(self) -> str:
+        seconds = f"{self.seconds:.0f}" if self.seconds >= 10 else f"{self.seconds:.2g}"
+        return f"{seconds} s and {self.megabytes:.0f} MB"
+
 
 BUDGET = Cost(seconds=10.0, megabytes=400.0)
 
@@ -64,6 +68,6 @@ def check_budget(cost: Cost, budget: Cost) -> None:
     """
     if cost.seconds > budget.seconds or cost.megabytes > budget.megabytes:
         raise BudgetError(
-            f"length, hidden_size, layers: this run would take about {cost.seconds:.2g} s and {cost.megabytes:.0f} MB; "
-            f"allowed are {budget.seconds:.2g} s and {budget.megabytes:.0f} MB, so make one of them smaller."
+            f"length, hidden_size, layers: this run would take about {cost}; allowed are {budget}, so make one of them "
+            "smaller."
         )

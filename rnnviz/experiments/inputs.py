@@ -60,8 +60,11 @@ def read_series(path: str | Path, column: str | int = -1) -> np.ndarray:
     place = header.index(column) if isinstance(column, str) and column in header else column
     if not isinstance(place, int) or isinstance(place, bool) or not -len(header) <= place < len(header):
         raise ShapeError(f"column: must be one of {shown(header)} or a place among them, got {shown(column)}.")
-    values = np.array([_cell(row, place, line) for line, row in rows])
-    return standardised(values)[:, None, None]
+    values = np.array([_cell(row, place, line, len(header)) for line, row in rows])
+    result = standardised(values)
+    if not result.any():
+        raise ShapeError(f"column: must hold different values, got {values[0]:g} in every row.")
+    return result[:, None, None]
 
 
 def standardised(values: np.ndarray) -> np.ndarray:
@@ -82,15 +85,18 @@ def _rows(path: str | Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         if path.stat().st_size > LARGEST_FILE:
             raise ShapeError(f"path: the file may have 10 MB at most, got {path.stat().st_size / 1e6:.0f} MB.")
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            lines = [(reader.line_num, row) for row in reader if row]
-            (_, header), *rows = lines
+            semicolons = ";" in file.readline()
+            file.seek(0)
+            reader = csv.reader(file, delimiter=";" if semicolons else ",")
+            (_, header), *rows = [(reader.line_num, row) for row in reader if row]
     except (OSError, ValueError, csv.Error) as problem:
         if isinstance(problem, RnnvizError):
             raise
         raise ShapeError(
-            f"path: must be a CSV file in UTF-8 with a header line, got {shown(path.name)}, which is none."
+            f"path: must be a CSV file with a header line, got {shown(path.name)}, which {_why(problem)}."
         ) from None
+    if semicolons:  # where the comma is the decimal point
+        rows = [(line, [text.replace(",", ".") for text in row]) for line, row in rows]
     if all(map(_is_number, header)):
         raise ShapeError(
             f"path: the first line of the file must be a header with the columns' names, got {shown(header)}."
@@ -98,6 +104,17 @@ def _rows(path: str | Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     if not 1 <= len(rows) <= MOST_ROWS:
         raise ShapeError(f"path: the file must have 1 to {MOST_ROWS} rows below its header, got {len(rows)}.")
     return header, rows
+
+
+def _why(problem: Exception) -> str:
+    """What is wrong with a file that could not be read, in words that name no path."""
+    reasons = {
+        FileNotFoundError: "does not exist",
+        IsADirectoryError: "is a folder",
+        PermissionError: "may not be read",
+        UnicodeDecodeError: "is not text in UTF-8",
+    }
+    return reasons.get(type(problem), "is empty or is no CSV")
 
 
 def _is_number(text: str) -> bool:
@@ -108,7 +125,9 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _cell(row: list[str], place: int, line: int) -> float:
+def _cell(row: list[str], place: int, line: int, count: int) -> float:
+    if len(row) != count:
+        raise ShapeError(f"path: every row must have {count} columns like the header, got {len(row)} in line {line}.")
     try:
         value = float(row[place])
     except (IndexError, ValueError):

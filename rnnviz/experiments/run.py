@@ -14,7 +14,7 @@ from rnnviz.core.jacobians import spectrum
 from rnnviz.core.network import Network
 from rnnviz.core.results import ClipReport, GradientFlow, ItemisedFlow, JacobianSpectrum
 from rnnviz.core.unroll import Unrolled, unroll
-from rnnviz.errors import ShapeError, expect, one_of
+from rnnviz.errors import ConfigError, ShapeError, expect, one_of
 from rnnviz.experiments.config import Config
 from rnnviz.experiments.cost import BUDGET, Cost, check_budget, cost_of
 from rnnviz.experiments.inputs import SIGNALS
@@ -170,6 +170,13 @@ def _flow(experiment: Experiment) -> GradientFlow:
 
 
 def _itemised(experiment: Experiment) -> ItemisedFlow:
+    config = experiment.config
+    if config.signal_clip or config.truncated:
+        name, value = ("clip", config.clip) if config.signal_clip else ("truncation", config.truncation)
+        raise ConfigError(
+            f"{name}: must leave the signal alone (off{', norm or value' * (name == 'clip')}) for itemised gradients, "
+            f"got {value!r}."
+        )
     return itemise(experiment.unrolled, experiment.output_gradient)
 
 

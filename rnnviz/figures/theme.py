@@ -62,14 +62,14 @@ def power(exponent: float) -> str:
 def blank_figure(theme: Theme, height: int) -> go.Figure:
     """A figure with the page's background, type and quiet axes, and nothing on it."""
     axis = {"gridcolor": theme.grid, "linecolor": theme.faint, "zeroline": False, "ticks": "outside", "ticklen": 4,
-            "tickcolor": theme.faint, "tickfont": {"color": theme.faint}, "automargin": True}  # fmt: skip
+            "tickcolor": theme.faint, "tickfont": {"color": theme.faint}, "automargin": False}  # fmt: skip
     return go.Figure(
         layout={
             "paper_bgcolor": theme.paper,
             "plot_bgcolor": theme.paper,
             "font": {"color": theme.ink, "family": "Source Sans, Source Sans Pro, sans-serif", "size": 14},
             "hoverlabel": {"bgcolor": theme.paper, "font": {"color": theme.ink}, "bordercolor": theme.faint},
-            "margin": {"l": 8, "r": 8, "t": 28, "b": 8},
+            "margin": {"l": 64, "r": 48, "t": 12, "b": 48},  # the same on every chart, so that steps stand under steps
             "height": height,
             "showlegend": False,
             "xaxis": axis,

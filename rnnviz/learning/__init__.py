@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rnnviz.errors import RnnvizError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -31,7 +33,7 @@ class Verification:
     @property
     def sentence(self) -> str:
         """The same, for the screen."""
-        beyond = f" ({self.skipped} rows beyond float64 left out)" if self.skipped else ""
+        beyond = ", where float64 holds the gradient" if self.skipped else ""
         return f"Checked against torch autograd: largest relative difference {self.largest:.0e}{beyond}."
 
 
@@ -49,6 +51,8 @@ def verify(config: "Config", *, inputs: "np.ndarray | None" = None) -> Verificat
     >>> verify(Config(cell="lstm", length=30)).largest < 1e-10
     True
     """
-    from rnnviz.learning.verification import verify_against_autograd
-
+    try:
+        from rnnviz.learning.verification import verify_against_autograd
+    except ModuleNotFoundError as missing:
+        raise RnnvizError(f"verify: must have {missing.name} at hand, got none; install it with pip.") from None
     return verify_against_autograd(config, inputs)

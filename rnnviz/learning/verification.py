@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from rnnviz.core.cells import CELLS
 from rnnviz.core.results import GradientFlow
 from rnnviz.errors import BudgetError
 from rnnviz.experiments.config import Config
@@ -9,7 +10,7 @@ from rnnviz.experiments.run import prepare
 from rnnviz.learning import Verification
 from rnnviz.learning.oracle import autograd_flow
 
-MOST_STEPS = 20_000
+MOST_STEPS, WEIGHTS = 20_000, 8192  # so many steps of a network with so many recurrent weights take some 10 s
 TRUSTED = 1e-280  # below it autograd's own products pass through subnormal numbers, which are already rounded
 
 
@@ -18,9 +19,10 @@ def verify_against_autograd(config: Config, inputs: np.ndarray | None) -> Verifi
     experiment = prepare(config, inputs=inputs)
     steps = len(experiment.inputs) * len(experiment.network.streams)
     steps *= len(experiment.inputs) if config.truncation == "sliding" else 1
-    if steps > MOST_STEPS:
+    allowed = MOST_STEPS // max(1, len(CELLS[config.cell].blocks) * config.hidden_size**2 // WEIGHTS)
+    if steps > allowed:
         raise BudgetError(
-            f"length: autograd would walk {steps} steps for this config; allowed are {MOST_STEPS}, so make it shorter."
+            f"length: autograd would walk {steps} steps for this config; allowed are {allowed}, so make it shorter."
         )
     flow = experiment.find(GradientFlow)
     clip, truncation = config.signal_clip, config.truncated

@@ -56,8 +56,28 @@ def test_a_slider_moves_the_run(name, value):
     assert curve(app) != before
 
 
-def test_the_url_holds_the_state():
-    assert "doubles" in sentence(opened(weight_scale="3.0"))
+@pytest.mark.parametrize("value", ["3", "3.0"])
+def test_the_url_holds_the_state(value):
+    assert "doubles" in sentence(opened(weight_scale=value))
+
+
+@pytest.mark.parametrize("value", ["lstm", "LSTM"])
+def test_a_link_may_name_a_choice_by_its_label_or_as_python_does(value):
+    assert sentence(opened(cell=value)) == run(Config(cell="lstm", signal="sunspots")).verdict.sentence
+
+
+def test_a_visitor_s_own_text_is_read():
+    app = opened(signal="text")
+    app.text_input(key="text").set_value("abcabcabc").run()
+    assert sentence(app) == run(Config(signal="text", text="abcabcabc")).verdict.sentence
+
+
+@pytest.mark.parametrize("text", ["<b>x</b>" * 200, "🙂" * 7, "a", "\x00\n\t"])
+def test_any_text_leaves_a_working_page(text):
+    app = opened(signal="text")
+    app.text_input(key="text").set_value(text).run()
+    assert not app.exception
+    assert len(app.get("plotly_chart")) == 2
 
 
 @pytest.mark.parametrize(
@@ -84,4 +104,4 @@ def test_the_check_against_autograd_is_real():
 def test_a_record_shorter_than_the_length_is_said():
     app = opened()
     app.select_slider(key="length").set_value(500).run()
-    assert app.markdown[2].value.endswith("The input has no more than 309 steps.")
+    assert app.caption[0].value == "500 steps asked for; the input ends at 309."
