@@ -24,7 +24,8 @@ def one_of(field: str, value: object, allowed: object) -> None:
         ConfigError: naming the field, the allowed values and the value that came.
     """
     choices = list(allowed)
-    if not any(value is choice or (type(value) is type(choice) and value == choice) for choice in choices):
+    plain = str(value) if isinstance(value, str) else value
+    if not any(value is choice or (type(plain) is type(choice) and plain == choice) for choice in choices):
         names = ", ".join(map(_name, choices[:-1])) + " or " * (len(choices) > 1) + _name(choices[-1])
         raise ConfigError(f"{field}: must be {names}, got {shown(value)}.")
 

@@ -72,6 +72,10 @@ class Window:
     last: Array
     ends: bool
 
+    def lives(self, first: int, last: int) -> bool:
+        """Whether any signal lives at any of the rows first to last."""
+        return bool(self.first[first] < self.last[last])
+
     def over(self, first: int, last: int) -> slice:
         """The signals that live at any of the rows first to last."""
         return slice(int(self.first[first]), int(self.last[last]))
@@ -97,7 +101,8 @@ def walk_back(
     last = len(walk.inputs)
     while last:
         first = max(0, last - walker.block_steps(last))
-        yield walker.block(first, last)
+        if window is None or window.lives(first_row(first), last):
+            yield walker.block(first, last)
         last = first
 
 
@@ -126,7 +131,7 @@ class _Walker:
         """Walk over the steps last to first+1."""
         slopes = self.walk.slopes(first, last)
         self._regroup(first + 1, last)
-        self.stretch = min(self.stretch, self._safe_stretch(slopes))
+        self.stretch = 1 if self.signal_clip else min(2 * self.stretch, self._safe_stretch(slopes))
         shape, stream = (last - first, *self.exponent.shape[:-1]), self.walk.stream
         exponent = np.empty((shape[0] + 1, *shape[1:], 1), dtype=np.int64)
         delta = np.empty((*shape, stream.cell.delta_blocks * stream.hidden_size))

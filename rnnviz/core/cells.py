@@ -52,8 +52,8 @@ def rnn_slopes(stream, states, kept):
 def rnn_backward(stream, adjoint, factors, delta, limit, meetings):
     """δ = φ'(a) ⊙ dh, then dh_{t-1} = W_hhᵀ δ."""
     (dh,), (slope,), weight, times = adjoint, factors, stream.weight_hh, product_for(delta)
-    rows = zip(meetings, dh[:0:-1], slope[::-1], delta[::-1], dh[-2::-1], strict=False)
-    for _, dh_t, slope_t, delta_t, dh_before in rows:
+    for dh_t, slope_t, delta_t, dh_before in zip(dh[:0:-1], slope[::-1], delta[::-1], dh[-2::-1], strict=True):
+        next(meetings)
         np.multiply(dh_t, slope_t, delta_t)
         if limit:
             limit(delta_t)
@@ -96,8 +96,9 @@ def lstm_backward(stream, adjoint, factors, delta, limit, meetings):
     into = blocks(delta, stream.hidden_size)
     through = (factor[::-1] for factor in factors)
     filled = (array[::-1] for array in (delta, into, into[..., :3, :], into[..., 3, :]))
-    rows = zip(meetings, dh[:0:-1], dc[:0:-1], *through, *filled, dh[-2::-1], dc[-2::-1], strict=False)
-    for _, dh_t, c_hat, slope, e, f, delta_t, into_t, into_ifg, into_o, dh_before, dc_before in rows:
+    rows = zip(dh[:0:-1], dc[:0:-1], *through, *filled, dh[-2::-1], dc[-2::-1], strict=True)
+    for dh_t, c_hat, slope, e, f, delta_t, into_t, into_ifg, into_o, dh_before, dc_before in rows:
+        next(meetings)
         dc_t = dh_t * e
         dc_t += c_hat
         into_ifg[...] = dc_t[..., None, :]
@@ -154,8 +155,9 @@ def gru_backward(stream, adjoint, factors, delta, limit, meetings):
     into, recurrent = blocks(delta, stream.hidden_size), delta[..., 2 * stream.hidden_size :]
     through = (factor[::-1] for factor in factors)
     filled = (array[::-1] for array in (into, into[..., 0, :], recurrent))
-    rows = zip(meetings, dh[:0:-1], *through, *filled, dh[-2::-1], strict=False)
-    for _, dh_t, slope, reset, r, into_t, direct, recurrent_t, dh_before in rows:
+    rows = zip(dh[:0:-1], *through, *filled, dh[-2::-1], strict=True)
+    for dh_t, slope, reset, r, into_t, direct, recurrent_t, dh_before in rows:
+        next(meetings)
         into_t[...] = dh_t[..., None, :]
         into_t *= slope
         if limit:

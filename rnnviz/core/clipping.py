@@ -33,7 +33,8 @@ def clip_by_norm(gradients: Mapping[str, np.ndarray], max_norm: float) -> ClipRe
     gradients, max_norm = _gradients(gradients), _threshold("max_norm", max_norm)
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         norm = _torch_norm(gradients)
-        coefficient = np.minimum(norm.dtype.type(max_norm) / (norm + norm.dtype.type(1e-6)), norm.dtype.type(1.0))
+        real = norm.dtype.type
+        coefficient = np.minimum(real(max_norm) * (real(1.0) / (norm + real(1e-6))), real(1.0))
         clipped = {name: gradient * gradient.dtype.type(coefficient) for name, gradient in gradients.items()}
     return _report(gradients, clipped, float(coefficient), _norm_warning(gradients, norm, max_norm))
 
@@ -83,6 +84,8 @@ def _gradients(gradients: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _floating(name: str, value: object) -> np.ndarray:
     try:
+        if np.iscomplexobj(value):
+            raise TypeError
         array = np.asarray(value)
         return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
     except (TypeError, ValueError, RuntimeError, OverflowError):

@@ -34,7 +34,7 @@ def jacobians(network: Network, inputs: np.ndarray, initial_state=None) -> Jacob
 
 def spectrum(unrolled: Unrolled) -> JacobianSpectrum:
     """The same, for a network that has been run already."""
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         parts = [_stream_spectrum(walk) for walk in unrolled.walks]
     return JacobianSpectrum(unrolled.network.streams, *map(np.array, zip(*parts, strict=True)))
 

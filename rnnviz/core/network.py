@@ -71,7 +71,7 @@ class Stream:
     def _in_torch_order(self, delta: np.ndarray, order: tuple[int, ...] | None) -> np.ndarray:
         if order is None:
             return delta
-        return blocks(delta, self.hidden_size)[..., order, :].reshape(*delta.shape[:-1], -1)
+        return blocks(delta, self.hidden_size)[..., order, :].reshape(*delta.shape[:-1], len(order) * self.hidden_size)
 
     @property
     def suffix(self) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 HORIZON_FRACTION = 0.01
+OWN_LOSSES, LAYER_ABOVE = "Each step's own loss", "The layer above"
 STEADY_DECADES, STEADY_GROWTH = 1.0, 1.1
 
 
@@ -14,6 +15,7 @@ class Reading:
 
     Attributes:
         stream: the stream's name.
+        steps: over how many steps it was read.
         growth_per_step: geometric mean of the ratio of the norm one step further back; below 1 it vanishes.
         half_life: steps for the norm to halve; inf when it does not shrink.
         doubling_time: steps for the norm to double; inf when it does not grow.
@@ -24,6 +26,7 @@ class Reading:
     """
 
     stream: str
+    steps: int
     growth_per_step: float
     half_life: float
     doubling_time: float
@@ -76,6 +79,7 @@ def read(log10_norms: np.ndarray, stream: str, names: list[str], refilled: str =
     kind = _kind(begin, decades, log10_growth)
     return Reading(
         stream=stream,
+        steps=steps,
         growth_per_step=growth,
         half_life=_steps_for(np.log10(0.5), log10_growth),
         doubling_time=_steps_for(np.log10(2.0), log10_growth),
@@ -111,7 +115,7 @@ def _sentence(log10_norms, names, kind, decades, log10_growth, refilled, rounded
             return f"The gradient is rounded to zero from {names[dead]} back: a saturated unit's slope leaves float64."
         return f"The gradient is exactly zero from {names[dead]} back: no path leads further."
     share = f"{power_text(decades)} of" if decades < 0 else f"{power_text(decades)} times"
-    if refilled and kind != "exploding":
+    if refilled and not (kind == "exploding" and refilled == OWN_LOSSES):
         return (
             f"{refilled} refills the gradient, so its total at {names[0]} is {share} that at {names[-1]}; "
             "how far one loss reaches shows only in the itemised gradient."
@@ -120,9 +124,8 @@ def _sentence(log10_norms, names, kind, decades, log10_growth, refilled, rounded
         return f"The gradient holds its size: {names[0]} gets {share} the signal of {names[-1]}."
     verb, factor = ("halves", 0.5) if kind == "vanishing" else ("doubles", 2.0)
     pace = _steps_for(np.log10(factor), log10_growth)
+    how = f"{verb} every {pace:.2g} steps"
     if pace < 1:
-        verb, times = ("shrinks", -log10_growth) if kind == "vanishing" else ("grows", log10_growth)
-        return (
-            f"The gradient {verb} {power_text(times)}-fold a step; {names[0]} gets {share} the signal of {names[-1]}."
-        )
-    return f"The gradient {verb} every {pace:.2g} steps; {names[0]} gets {share} the signal of {names[-1]}."
+        how = f"{'shrinks' if kind == 'vanishing' else 'grows'} {power_text(abs(log10_growth))}-fold a step"
+    also = f" ({OWN_LOSSES[0].lower()}{OWN_LOSSES[1:]} adds to it)" if refilled else ""
+    return f"The gradient {how}{also}; {names[0]} gets {share} the signal of {names[-1]}."

@@ -6,7 +6,7 @@ from enum import IntEnum
 import numpy as np
 
 from rnnviz.core.network import Stream
-from rnnviz.core.readings import Reading, horizon, read
+from rnnviz.core.readings import LAYER_ABOVE, OWN_LOSSES, Reading, horizon, read
 from rnnviz.core.scaled import log10_sum_of_squares
 
 FLOAT64_SMALLEST = float(np.log10(np.finfo(np.float64).tiny))
@@ -138,11 +138,14 @@ class GradientFlow:
 
     @property
     def verdict(self) -> Reading:
-        """The reading of the top layer's stream whose gradient travels best; it feeds the layers below on its way."""
+        """The reading of the top layer, which feeds the layers below: of the stream with the longest way back.
+
+        Where both directions have the same way, the one whose gradient travels best.
+        """
         top = [
             r for r, stream in zip(self.readings, self.streams, strict=True) if stream.layer == self.streams[-1].layer
         ]
-        return max(top, key=lambda reading: np.nan_to_num(reading.growth_per_step, nan=np.inf))
+        return max(top, key=lambda reading: (reading.steps, np.nan_to_num(reading.growth_per_step, nan=np.inf)))
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -186,10 +189,8 @@ class GradientFlow:
         ]
         curve = stream.in_order(self.profile[s])[rows.start : rows.stop]
         rounded = bool(stream.in_order(self.saturated[s])[rows.start].any())
-        if len(sources) < 2 and (top or not stream.bidirectional):
-            refilled = ""
-        else:
-            refilled = "Each step's own loss" if top else "The layer above"
+        alone = len(sources) < 2 and (top or not stream.bidirectional)
+        refilled = "" if alone else OWN_LOSSES if top else LAYER_ABOVE
         return curve, stream.label, names, refilled, rounded
 
 
@@ -201,7 +202,8 @@ class ItemisedFlow:
         streams: (S,) the streams, in the order of torch's `h_n`.
         sources: (n,) the steps t whose losses are followed, counted from 1; all T of them unless T is above 1000.
         log10_norm: (S, n, T+1), log10 ‖∂L_t/∂h_k‖ over all batch rows and units: row for the source t, column k for the
-            state; -inf where there is no path.
+            state; -inf where there is no path. A row stands for what enters at output t: under a head that reads the
+            final state of each direction, one loss enters at T and at 1.
 
     Source: the itemised gradients of Cashman, Patterson, Mosca and Chang (2017), RNNbow, here for every cell.
     """

@@ -14,6 +14,7 @@ from rnnviz.core.arrays import product
 LOG10_2 = float(np.log10(2.0))
 SAFE_SQUARE = (1e-250, 1e250)
 SAFE_EXPONENT = 900
+FARTHEST = 5000  # beyond it 2**k is 0 or inf whatever it multiplies, and ldexp wants a C int
 
 
 def binary_exponent(peak: np.ndarray) -> np.ndarray:
@@ -29,9 +30,18 @@ def peak(rows: np.ndarray) -> np.ndarray:
     return np.maximum.reduce(np.abs(rows), axis=-1, keepdims=True)
 
 
+def _c_int(exponent: np.ndarray) -> np.ndarray:
+    return np.minimum(np.maximum(exponent, -FARTHEST), FARTHEST).astype(np.intc)
+
+
+def times_power_of_two(value: float, exponent: np.ndarray) -> np.ndarray:
+    """Give value * 2**exponent, rounded once."""
+    return np.ldexp(value, _c_int(exponent))
+
+
 def power_of_two(exponent: np.ndarray) -> np.ndarray:
     """2**exponent as float64: 0 or inf where float64 ends (call it under `np.errstate(over="ignore")`)."""
-    return np.ldexp(1.0, exponent)
+    return times_power_of_two(1.0, exponent)
 
 
 def add(parts, exponent, others, other_exponent):
@@ -116,7 +126,7 @@ class Scaled:
         """The rows as float64: 0 or subnormal where they underflow, ±inf where they overflow."""
         if np.abs(self.exponent).max(initial=0) <= SAFE_EXPONENT:
             return self.mantissa * power_of_two(self.exponent)
-        return np.ldexp(self.mantissa, self.exponent)
+        return np.ldexp(self.mantissa, _c_int(self.exponent))
 
     def aligned(self, axis: int | tuple[int, ...]) -> "Scaled":
         """The same rows with one exponent along `axis`, kept as an axis of length 1."""

@@ -6,7 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from rnnviz.core.cells import Limit
-from rnnviz.core.scaled import peak
+from rnnviz.core.scaled import peak, times_power_of_two
 from rnnviz.errors import ConfigError, one_of, shown
 
 SMALLEST_LIMIT = 1e-270  # in the units of a clipped signal, some 1e270 times its own: below it digits would be lost
@@ -62,7 +62,7 @@ class SignalClip:
 
     def _limit(self, exponent: np.ndarray) -> np.ndarray:
         """The limit in units of 2**exponent."""
-        limit = np.ldexp(self.limit, -exponent)
+        limit = times_power_of_two(self.limit, -exponent)
         if (limit < SMALLEST_LIMIT).any():
             raise ConfigError(
                 f"signal_clip.limit: must be more than 1e-500 times the signal that it clips, got {self.limit} for a "

@@ -81,7 +81,7 @@ def unroll(network: Network, inputs: np.ndarray, initial_state=None) -> Unrolled
     inputs = _inputs(network, inputs)
     start = _initial_state(network, inputs.shape[1], initial_state)
     walks: list[Walk] = []
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         for layer in range(network.layers):
             first = layer * network.directions
             here = [

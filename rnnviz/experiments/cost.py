@@ -46,6 +46,8 @@ def cost_of(config: Config, want: type, steps: int, width: int) -> Cost:
     seconds = streams * steps * (1.5e-5 + 1e-9 * products)
     numbers = streams * steps * (size * (sum(cell.keeps) + gates + 2) + 3 * state) + 4 * steps * width
     numbers += 6 * streams * products
+    if config.loss == "every" or config.signal_clip or config.truncation == "chunked":
+        seconds += 5e-5 * streams * steps  # each step is rescaled by itself
     signals = len(chosen_sources(steps)) if want is ItemisedFlow else 0
     if config.truncation == "sliding" and want is not ItemisedFlow:
         signals = min(steps, 2 * config.truncation_steps)
@@ -53,7 +55,10 @@ def cost_of(config: Config, want: type, steps: int, width: int) -> Cost:
         seconds += streams * steps * (8e-5 + signals * (3e-11 * gates * size * size + 3e-9 * state))
         numbers += streams * signals * steps + 40 * signals * state
         if config.layers > 1:
-            numbers += 2 * config.directions * min(MOST_NUMBERS, signals * steps * size * config.directions)
+            sources = steps if want is not ItemisedFlow else signals
+            dense = steps * size * config.directions
+            numbers += 2 * config.directions * min(MOST_NUMBERS, sources * dense)
+            seconds += 1.5e-8 * streams * sources * dense + 2e-5 * streams * steps * sources * dense / MOST_NUMBERS
     if want is JacobianSpectrum:
         seconds += streams * steps * (3e-5 + 2.5e-7 * state**2 * (1 + state / 400))
         numbers += 3 * steps * state**2 + 3 * streams * steps * state

@@ -82,6 +82,8 @@ def _rows(path: str | Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise ShapeError(f"path: must be the name of a CSV file, got {shown(path)}.")
     path = Path(path)
     try:
+        if path.exists() and not path.is_file():  # a device or a pipe may never end
+            raise IsADirectoryError
         if path.stat().st_size > LARGEST_FILE:
             raise ShapeError(f"path: the file may have 10 MB at most, got {path.stat().st_size / 1e6:.0f} MB.")
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -110,7 +112,7 @@ def _why(problem: Exception) -> str:
     """What is wrong with a file that could not be read, in words that name no path."""
     reasons = {
         FileNotFoundError: "does not exist",
-        IsADirectoryError: "is a folder",
+        IsADirectoryError: "is a folder or no ordinary file",
         PermissionError: "may not be read",
         UnicodeDecodeError: "is not text in UTF-8",
     }

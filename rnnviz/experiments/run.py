@@ -89,7 +89,9 @@ class Experiment:
             gradient = error[:, None] * self.readout
         if self._reads_final_states:
             backward = slice(self.network.hidden_size, None)
-            gradient[0, backward], gradient[-1, backward] = gradient[-1, backward].copy(), 0.0
+            final = gradient[-1, backward].copy()
+            gradient[-1, backward] = 0.0
+            gradient[0, backward] = final
         return gradient[:, None, :]
 
     def find(self, want: type):

@@ -11,6 +11,7 @@ from rnnviz.learning import Verification
 from rnnviz.learning.oracle import autograd_flow
 
 MOST_STEPS, WEIGHTS = 20_000, 8192  # so many steps of a network with so many recurrent weights take some 10 s
+TRUSTED_SQUARE = 1e-140
 TRUSTED = 1e-280  # below it autograd's own products pass through subnormal numbers, which are already rounded
 
 
@@ -28,44 +29,65 @@ def verify_against_autograd(config: Config, inputs: np.ndarray | None) -> Verifi
     clip, truncation = config.signal_clip, config.truncated
     question = (experiment.network, experiment.inputs, experiment.output_gradient, None)
     theirs = autograd_flow(*question, signal_clip=clip, truncation=truncation, along=flow)
-    return compare(flow, theirs)
+    with np.errstate(all="ignore"):
+        return compare(flow, theirs)
 
 
 def compare(flow: GradientFlow, theirs: dict) -> Verification:
-    """Compare a flow with what autograd found under the same names."""
-    differences, skipped = {}, 0
-    norms = {"adjoint": flow.log10_norm, "cell_adjoint": flow.cell_log10_norm}
-    for name in ("adjoint", "cell_adjoint", "input_gradient"):
-        if name in theirs:
-            differences[name], beyond = _by_row(getattr(flow, name), theirs[name], norms.get(name))
-            skipped += beyond
+    """Compare a flow with what autograd found under the same names, and the flow's norms with autograd's arrays."""
+    found = Comparison()
+    found.rows("adjoint", flow.adjoint, theirs["adjoint"], flow.log10_norm)
+    found.norms("log10_norm", flow.log10_norm, theirs["adjoint"])
+    if "cell" in theirs:
+        found.rows("cell_adjoint", flow.cell_adjoint, theirs["cell_adjoint"], flow.cell_log10_norm)
+        found.norms("cell_log10_norm", flow.cell_log10_norm, theirs["cell_adjoint"])
+        joint = np.concatenate((theirs["adjoint"], theirs["carried_cell_adjoint"]), axis=-1)
+        found.norms("joint_log10_norm", flow.joint_log10_norm, joint)
+    found.rows("input_gradient", flow.input_gradient, theirs["input_gradient"])
     for name in ("hidden", "cell", "output"):
         if name in theirs:
-            differences[name] = _as_whole(getattr(flow, name), theirs[name])
+            found.whole(name, getattr(flow, name), theirs[name])
     for name, expected in theirs["parameter_gradients"].items():
-        differences[name] = _as_whole(flow.parameter_gradients[name], expected)
-    return Verification(differences, skipped)
+        found.whole(name, flow.parameter_gradients[name], expected)
+    return Verification(found.differences, found.skipped)
 
 
-def _as_whole(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Largest difference relative to the largest entry; infinite where only one of both is a finite number."""
-    held = np.isfinite(theirs)
-    if (held != np.isfinite(ours)).any():
-        return np.inf
-    size = np.abs(theirs[held]).max(initial=0.0)
-    return float(np.abs(ours[held] - theirs[held]).max(initial=0.0) / (size or 1.0))
+class Comparison:
+    """Differences gathered so far, and how many rows autograd could not hold.
 
-
-def _by_row(ours: np.ndarray, theirs: np.ndarray, log10_norm: np.ndarray | None) -> tuple[float, int]:
-    """Largest difference, each row relative to its own largest entry, and how many rows float64 cannot hold.
-
-    A row of zeros in both is left out only where the exact norm, if there is one, says that it is not zero. The
-    difference is infinite where only one of both is a finite number.
+    Where autograd has Inf or NaN it says nothing: its products overflow where ours are rescaled. Where it has a number
+    and we have none, the difference is infinite.
     """
-    size, own = np.abs(theirs).max(axis=-1), np.abs(ours).max(axis=-1)
-    if (np.isfinite(size) != np.isfinite(own)).any():
-        return np.inf, 0
-    held = (size > TRUSTED) & np.isfinite(size)
-    exists = (size != 0) | (own != 0) if log10_norm is None else log10_norm != -np.inf
-    difference = np.abs(ours[held] - theirs[held]).max(axis=-1, initial=0.0)
-    return float((difference / size[held]).max(initial=0.0)), int((~held & exists).sum())
+
+    def __init__(self):
+        self.differences: dict[str, float] = {}
+        self.skipped = 0
+
+    def whole(self, name: str, ours: np.ndarray, theirs: np.ndarray) -> None:
+        """Largest difference, relative to the largest entry."""
+        held = np.isfinite(theirs)
+        size = np.abs(theirs[held]).max(initial=0.0) or 1.0
+        self.skipped += int((~held).any())
+        self._note(name, np.abs(ours[held] - theirs[held]).max(initial=0.0) / size)
+
+    def rows(self, name: str, ours: np.ndarray, theirs: np.ndarray, log10_norm: np.ndarray | None = None) -> None:
+        """Largest difference, each row relative to its own largest entry.
+
+        A row of zeros in both is left out only where the exact norm, if there is one, says that it is not zero.
+        """
+        size, own = np.abs(theirs).max(axis=-1), np.abs(ours).max(axis=-1)
+        held = (size > TRUSTED) & np.isfinite(size)
+        exists = (size != 0) | (own != 0) if log10_norm is None else log10_norm != -np.inf
+        self.skipped += int((~held & exists).sum())
+        difference = np.abs(ours[held] - theirs[held]).max(axis=-1, initial=0.0)
+        self._note(name, (difference / size[held]).max(initial=0.0))
+
+    def norms(self, name: str, log10_norm: np.ndarray, theirs: np.ndarray) -> None:
+        """Largest relative difference of a norm, where autograd's squares hold it."""
+        size = np.abs(theirs).max(axis=-1, initial=0.0)
+        held = (size > TRUSTED_SQUARE) & (size < 1.0 / TRUSTED_SQUARE)
+        norm = np.linalg.norm(theirs[held], axis=-1)
+        self._note(name, np.abs(10.0 ** log10_norm[held] / norm - 1.0).max(initial=0.0))
+
+    def _note(self, name: str, difference: float) -> None:
+        self.differences[name] = float(difference) if np.isfinite(difference) else np.inf

@@ -23,8 +23,13 @@ def control(name: str, default: Any = None) -> Any:
         options = list(declared.choices)
         index = 0 if known else options.index(start)
         return st.selectbox(declared.label, options, index=index, format_func=declared.choices.get, **shared)
+    if declared.kind is bool:
+        return st.toggle(declared.label, False if known else start, **shared)
     if declared.kind is str:
         return st.text_input(declared.label, "" if known else start, max_chars=declared.high, **shared) or start
+    if not declared.ladder:
+        lowest, highest = declared.low, declared.high
+        return st.number_input(declared.label, lowest, highest, lowest if known else start, step=1, **shared)
     ladder = (None, *declared.ladder) if declared.optional else declared.ladder
     return st.select_slider(declared.label, ladder, value=ladder[0] if known else start, format_func=_rung, **shared)
 

@@ -164,7 +164,8 @@ def extreme_questions(draw, positive=False, kinds=tuple(CELLS)):
 
     def drawn(*shape):
         exponent = np.clip(centre + spread * generator.normal(size=shape), -30.0, 30.0)
-        return 10.0**exponent * (1.0 if positive else generator.choice([-1.0, 1.0], size=shape))
+        size = 10.0**exponent * generator.uniform(0.5, 1.0, size=shape)  # no two alike: nothing cancels to rounding
+        return size * (1.0 if positive else generator.choice([-1.0, 1.0], size=shape))
 
     rows = len(CELLS[cell].blocks) * size
     parameters = {}

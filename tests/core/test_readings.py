@@ -300,6 +300,27 @@ def test_a_forward_run_that_overflows_is_a_finding_even_if_the_gradient_is_finit
     assert flow.findings[0] == "The forward run left float64 at step 310: its states grew beyond 1.8e308."
 
 
+def test_an_overflow_of_the_backward_chain_is_told_by_its_position_in_time():
+    """It walks from step 400 down: 10^n has left float64 after 310 of its steps, at step 91."""
+    weights = {
+        f"weight_{kind}_l0{end}": [[value]] for end in ("", "_reverse") for kind, value in (("ih", 1.0), ("hh", 0.5))
+    }
+    network = rnnviz.Network("rnn", weights | {"weight_hh_l0_reverse": [[10.0]]}, "linear")
+    flow = rnnviz.bptt(network, np.ones((400, 1, 1)), at_last_step(np.ones((400, 1, 2))))
+    assert flow.overflow_step == 91
+    assert np.isfinite(flow.hidden[0]).all()
+    assert np.flatnonzero(~np.isfinite(flow.hidden[1, :, 0, 0])).max() == 90
+
+
+def test_a_gradient_that_leaves_float64_in_one_step_is_read_without_a_warning():
+    weights = {"weight_ih_l0": [[0.0]], "weight_hh_l0": [[1.0]], "weight_ih_l1": [[5e-324]], "weight_hh_l1": [[5e-324]]}
+    network = rnnviz.Network("rnn", weights, "linear")
+    for initial in (np.zeros((2, 1, 1)), np.ones((2, 1, 1))):
+        flow = rnnviz.bptt(network, np.ones((2, 1, 1)), np.full((2, 1, 1), 1e300), initial)
+        assert np.isfinite(flow.log10_norm).all()
+        assert all(reading.kind in ("vanishing", "steady", "exploding") for reading in flow.readings)
+
+
 def test_one_batch_row_that_overflows_beside_one_that_explodes():
     network = rnnviz.Network(
         "rnn", {"weight_ih_l0": np.zeros((2, 1)), "weight_hh_l0": [[3.0, 1.0], [3.0, -1.0]]}, "relu"

@@ -197,7 +197,7 @@ def test_files_that_are_refused_word_for_word(tmp_path, text, expected):
 
 def test_a_file_that_is_not_there_and_a_folder_are_told_apart(tmp_path):
     assert refusal(read_series, tmp_path / "no.csv").endswith("got 'no.csv', which does not exist.")
-    assert refusal(read_series, tmp_path).endswith("which is a folder.")
+    assert refusal(read_series, tmp_path).endswith("which is a folder or no ordinary file.")
 
 
 def test_semicolons_leave_the_comma_to_be_a_decimal_point(tmp_path):

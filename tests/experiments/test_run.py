@@ -20,6 +20,7 @@ GENTLE = {  # where autograd's 1 - y² still has digits (THEORY 3.3)
     "gate_bias": (-3.0, 3.0),
     "input_scale": (0.0, 1.0),
     "chrono": (3.0, 300.0),
+    "clip_threshold": (0.01, 100.0),
 }
 
 
@@ -92,6 +93,13 @@ def contract(config, flow):
     np.testing.assert_allclose(norms[held], 1.0, rtol=1e-9)
 
 
+def is_near_a_kink(config) -> bool:
+    """Whether a relu's pre-activation is zero but for rounding, so that two right programs may differ in its slope."""
+    if (config.cell, config.nonlinearity) != ("rnn", "relu"):
+        return False
+    return any(np.abs(walk.kept[0]).min() < 1e-13 for walk in rnnviz.prepare(config).unrolled.walks)
+
+
 @settings(max_examples=80)
 @given(configs(GENTLE.items()))
 def test_autograd_agrees_on_any_config(config):
@@ -101,7 +109,7 @@ def test_autograd_agrees_on_any_config(config):
         assert config.signal_clip
         assert config.truncation == "sliding"
         return
-    assert check.largest < 1e-8, check.differences
+    assert check.largest < 1e-8 or is_near_a_kink(config), check.differences
 
 
 @pytest.mark.parametrize("clip", CLIPS)
@@ -243,3 +251,29 @@ def test_saturated_runs_of_every_kind_pass_without_a_warning():
         for want in WANTS:
             config = Config(cell=cell, hidden_size=1, input_size=64, input_scale=100.0, weight_scale=20.0, length=200)
             rnnviz.run(config, want)
+
+
+def test_with_one_step_each_direction_still_gets_its_gradient():
+    experiment = rnnviz.prepare(Config(bidirectional=True, length=1))
+    forward, backward = experiment.output_gradient[0, 0].reshape(2, -1)
+    assert forward.all()
+    assert backward.all()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_deep_networks_whose_sources_come_in_parts(cell, monkeypatch):
+    """Parts of which some have no signal alive change nothing."""
+    config = Config(
+        cell=cell, layers=3, length=40, hidden_size=4, loss="every", truncation="sliding", truncation_steps=3
+    )
+    whole = rnnviz.run(config)
+    monkeypatch.setattr("rnnviz.core.stacked.MOST_NUMBERS", 1)
+    np.testing.assert_allclose(rnnviz.run(config).log10_norm, whole.log10_norm, atol=1e-10)
+
+
+def test_the_verdict_reads_the_direction_that_has_a_way_back():
+    """Under the output at the last step the backward chain is one step long, and says nothing."""
+    for layers in (1, 2):
+        flow = rnnviz.run(Config(bidirectional=True, head="last_output", weight_scale=0.5, layers=layers))
+        assert flow.verdict.kind == "vanishing"
+        assert flow.verdict.stream == f"layer {layers}, forward direction"

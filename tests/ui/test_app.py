@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from rnnviz import Config, run
+from rnnviz import Config, knobs, run
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -105,3 +105,17 @@ def test_a_record_shorter_than_the_length_is_said():
     app = opened()
     app.select_slider(key="length").set_value(500).run()
     assert app.caption[0].value == "500 steps asked for; the input ends at 309."
+
+
+@pytest.mark.parametrize("name", knobs(Config))
+def test_every_setting_has_a_widget_of_its_own(name):
+    def page(name):
+        import streamlit as st
+
+        from rnnviz.ui.controls import control
+
+        st.write(repr(control(name)))
+
+    app = AppTest.from_function(page, kwargs={"name": name}, default_timeout=30).run()
+    assert not app.exception
+    assert app.markdown[0].value.strip("`") == repr(getattr(Config(), name))
