@@ -34,7 +34,7 @@ class Block:
         signals: which of the stacked signals are in it.
         parts: adjoints of the parts of the state, (h,) or (h, ĉ), rows (n, ..., B, H), all under the same exponents; of
             the rows first+1 to last, and of row 0 too in the block that ends the walk.
-        delta: ∂L/∂(pre-activation) of the steps as the cell's vjp gives it, rows (last - first, ..., B, E·H).
+        delta: ∂L/∂(pre-activation) of the steps as the cell's `backward` gives it, rows (last - first, ..., B, E·H).
         slopes: arrays (last - first, B, ..., H).
     """
 
@@ -132,6 +132,7 @@ class _Walker:
         slopes = self.walk.slopes(first, last)
         self._regroup(first + 1, last)
         self.stretch = 1 if self.signal_clip else min(2 * self.stretch, self._safe_stretch(slopes))
+        self.stained = self.window is not None and not all(np.isfinite(factor).all() for factor in slopes)
         shape, stream = (last - first, *self.exponent.shape[:-1]), self.walk.stream
         exponent = np.empty((shape[0] + 1, *shape[1:], 1), dtype=np.int64)
         delta = np.empty((*shape, stream.cell.delta_blocks * stream.hidden_size))
@@ -146,11 +147,21 @@ class _Walker:
                 row = stop
             else:
                 self.stretch = max(1, self.stretch // 4)
+        if self.stained:
+            self._silence(first, rows, delta)
         if first == 0:
             self._finish(rows)
         kept = slice(first_row(first) - first, None)
         parts = tuple(Scaled(array[kept], exponent[kept]) for array in rows)
         return Block(first, last, self.signals, parts, Scaled(delta, exponent[1:]), slopes)
+
+    def _silence(self, first: int, rows: tuple[Array, ...], delta: Array) -> None:
+        """Zero the signals that are not alive at a row: nothing times a slope that is NaN is NaN."""
+        for place in range(first_row(first) - first, len(rows[0])):
+            living = self.window.over(first + place, first + place)
+            for dead in (slice(living.start - self.signals.start), slice(living.stop - self.signals.start, None)):
+                for array in (*(part[place] for part in rows), *([delta[place - 1]] if place else [])):
+                    array[dead] = 0.0
 
     def _finish(self, rows: tuple[Array, ...]) -> None:
         """What is done to the signals at row 0, where they arrive."""
@@ -166,18 +177,19 @@ class _Walker:
         self.exponent = self.exponent.copy()
         for array, part in zip(rows, self.parts, strict=True):
             array[-1] = part
-        alive, parts, stream = _peak(self.parts) > 0, tuple(array[0] for array in rows), self.walk.stream
+        alive, stream = [peak(part) > 0 for part in self.parts], self.walk.stream
         limit = self.signal_clip and self.signal_clip.on_preactivation(self.exponent)
         meetings = repeat(None) if self.window is None else self._meetings(row, rows, alive)
         stream.cell.backward(stream, rows, slopes, delta, limit, meetings)
-        largest = _peak(parts)
-        lost = alive & ((largest == 0) | (np.frexp(largest)[1] < MOST_SHRINKING))
-        if len(delta) > 1 and lost.any():
+        parts = tuple(array[0] for array in rows)
+        if len(delta) > 1 and any(_lost(part, living) for part, living in zip(parts, alive, strict=True)):
             self.parts, self.exponent = start
             return False
         stop = row - len(delta)
         cut = stop > 0 and self._cut_before(stop + 1) == stop
         self.parts = tuple(np.zeros_like(part) if cut else part.copy() for part in parts)
+        if self.stained:
+            self._let_begin_at_zero(stop, self.parts)
         return True
 
     def _safe_stretch(self, slopes: tuple[Array, ...]) -> int:
@@ -210,15 +222,24 @@ class _Walker:
                 self.parts, self.exponent = others, arrival.exponent
         self._rescale()
 
-    def _meetings(self, row: int, rows: tuple[Array, ...], alive: Array) -> Iterator[None]:
+    def _meetings(self, row: int, rows: tuple[Array, ...], alive: list[Array]) -> Iterator[None]:
         """At each row from which a step leads back, start what begins there, and drop those that live there no more."""
         for back in range(len(rows[0]) - 1):
             here = tuple(array[-1 - back] for array in rows)
+            if self.stained and back:
+                self._let_begin_at_zero(row - back, here)
             if (begun := self.arrivals.begin(row - back, self.signals)) is not None:
                 place, start = begun
-                here[0][place], self.exponent[place], alive[place] = start.mantissa, start.exponent, True
-            self._end(row - back, (*here, alive))
+                for part in here[1:]:
+                    part[place] = 0.0
+                here[0][place], self.exponent[place], alive[0][place] = start.mantissa, start.exponent, True
+            self._end(row - back, (*here, *alive))
             yield
+
+    def _let_begin_at_zero(self, row: int, arrays: tuple[Array, ...]) -> None:
+        """Zero what did not live at the row before, and carries the NaN of slopes that it has nothing to do with."""
+        for array in arrays:
+            array[: max(0, int(self.window.first[row + 1]) - self.signals.start)] = 0.0
 
     def _end(self, row: int, arrays: tuple[Array, ...]) -> None:
         """Zero what belongs to signals that do not live at a row any more."""
@@ -251,6 +272,12 @@ def _regrouped(rows: Array, old: slice, new: slice) -> Array:
     kept = slice(old.start, min(old.stop, new.stop))
     living[kept.start - new.start : kept.stop - new.start] = rows[: kept.stop - old.start]
     return living
+
+
+def _lost(part: Array, alive: Array) -> bool:
+    """Whether a part of a signal that was there has shrunk so far that its digits may be gone."""
+    largest = peak(part)
+    return bool((alive & ((largest == 0) | (np.frexp(largest)[1] < MOST_SHRINKING))).any())
 
 
 def _peak(parts: tuple[Array, ...]) -> Array:

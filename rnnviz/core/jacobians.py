@@ -1,4 +1,4 @@
-"""Step Jacobians from the cell's own vjp, their spectra, their products, and Lyapunov exponents."""
+"""Step Jacobians from the cell's own `backward`, their spectra, their products, and Lyapunov exponents."""
 
 from itertools import repeat
 

@@ -24,14 +24,15 @@ class Stream:
         layer: counted from 0, the layer next to the input.
         reverse: walks from the last step to the first.
         bidirectional: its layer has a stream in the other direction too.
-        cell, activation: values of `CELLS` and `ACTIVATIONS`; the activation is the RNN's.
+        cell: a value of `CELLS`.
+        activation: a value of `ACTIVATIONS`; the RNN's.
         weight_ih: (G·H, layer input size).
         weight_hh: (G·H, H).
         recurrent: its transpose, laid out for h_{t-1} · W_hhᵀ.
-        weight_back: its blocks in the order in which `delta` of the cell's vjp has them.
+        weight_back: its blocks in the order in which `delta` of the cell's `backward` has them.
         rows: where each block stands in (B, G·H).
         input_bias: (G·H,), every bias that may be added before the recurrent product.
-        recurrent_bias: (H,), b_hn of the GRU, which the reset gate multiplies; zero for the other cells.
+        recurrent_bias: (H,), b_hn of the GRU, which the reset gate multiplies; empty for the other cells.
     """
 
     layer: int
@@ -61,11 +62,11 @@ class Stream:
         return 2 if self.cell.has_cell_state else 1
 
     def input_delta(self, delta: np.ndarray) -> np.ndarray:
-        """∂L/∂(W_ih x_t + b_ih), (..., G·H) in torch's order, from `delta` of the cell's vjp."""
+        """∂L/∂(W_ih x_t + b_ih), (..., G·H) in torch's order, from `delta` of the cell's `backward`."""
         return self._in_torch_order(delta, self.cell.input_delta)
 
     def recurrent_delta(self, delta: np.ndarray) -> np.ndarray:
-        """∂L/∂(W_hh h_{t-1} + b_hh), (..., G·H) in torch's order, from `delta` of the cell's vjp."""
+        """∂L/∂(W_hh h_{t-1} + b_hh), (..., G·H) in torch's order, from `delta` of the cell's `backward`."""
         return self._in_torch_order(delta, self.cell.recurrent_delta)
 
     def _in_torch_order(self, delta: np.ndarray, order: tuple[int, ...] | None) -> np.ndarray:

@@ -54,7 +54,7 @@ class SignalClip:
         return hidden
 
     def on_preactivation(self, exponent: np.ndarray) -> Limit | None:
-        """What the cell's vjp does to δ, in place and in units of 2**exponent; None for nothing."""
+        """What the cell's `backward` does to δ, in place and in units of 2**exponent; None for nothing."""
         if self.kind != "preactivation_value":
             return None
         limit = self._limit(exponent)

@@ -147,6 +147,35 @@ def test_reach_asks_only_the_steps_that_have_a_loss(fields):
     assert np.isfinite(curve).all()
 
 
+def test_no_path_leads_into_the_future_of_a_run_that_overflows():
+    """The states are not numbers there, but the loss of an earlier step knows nothing of them."""
+    weights = {"weight_ih_l0": np.zeros((2, 1)), "weight_hh_l0": [[3.0, 1.0], [3.0, -1.0]]}
+    network, steps = rnnviz.Network("rnn", weights, "relu"), 700
+    flow = rnnviz.itemised(network, np.zeros((steps, 1, 1)), np.ones((steps, 1, 2)), np.ones((1, 1, 2)))
+    rows, sources = np.arange(steps + 1)[None, :], np.arange(1, steps + 1)[:, None]
+    np.testing.assert_array_equal(flow.log10_norm[0][rows > sources], -np.inf)
+    assert np.isfinite(flow.log10_norm[0, 99, :101]).all()
+    assert np.isnan(flow.log10_norm[0, -1, 0])
+
+
+@pytest.mark.parametrize(("cell", "nonlinearity"), KINDS)
+@pytest.mark.parametrize("layers", [1, 2])
+def test_losses_before_an_overflow_are_what_they_are_without_it(cell, nonlinearity, layers):
+    """At step 20 of 30 the pre-activation becomes ∞ - ∞; nothing before knows of it."""
+    network = random_network(cell, nonlinearity, layers=layers)
+    parameters = dict(network.parameters)
+    parameters["weight_ih_l0"] = np.tile([1e200, -1e200, 0.1], (len(parameters["weight_ih_l0"]), 1))
+    network = rnnviz.Network(cell, parameters, nonlinearity)
+    inputs, gradient, start = random_question(network, steps=30)
+    inputs[:, :, :2] = 0.0
+    inputs[19, :, :2] = 1e200
+    whole = rnnviz.itemised(network, inputs, gradient, start)
+    before = rnnviz.itemised(network, inputs[:19], gradient[:19], start)
+    assert np.isfinite(before.log10_norm[:, -1]).all() or nonlinearity == "relu"
+    np.testing.assert_allclose(whole.log10_norm[:, :19, :20], before.log10_norm, atol=1e-12)
+    np.testing.assert_array_equal(whole.log10_norm[:, :19, 20:], -np.inf)
+
+
 def test_norms_beyond_float64_are_exact():
     network, steps = rnnviz.Network("rnn", {"weight_ih_l0": [[0.0]], "weight_hh_l0": [[10.0]]}, "linear"), 1000
     flow = rnnviz.itemised(network, np.zeros((steps, 1, 1)), np.ones((steps, 1, 1)))

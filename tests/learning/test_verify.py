@@ -96,6 +96,14 @@ def test_a_chaotic_run_is_compared_along_one_trajectory():
     assert rnnviz.verify(config).largest < 1e-9
 
 
+def test_a_gradient_that_cancels_to_rounding_is_no_disagreement():
+    """Clipped to ±0.01 at every step, the bias's gradient adds up to zero, or to 1e-18: both are right."""
+    fields = {"initialisation": "identity", "input_scale": 0.0, "loss": "every", "length": 6, "hidden_size": 1}
+    clipped = {"clip": "hidden_norm", "clip_threshold": 0.01, "weight_scale": 0.25, "input_size": 1, "seed": 9}
+    check = rnnviz.verify(Config(**fields, **clipped))
+    assert check.largest < 1e-8
+
+
 def test_a_run_that_autograd_would_take_too_long_for_is_refused():
     assert refusal(rnnviz.verify, Config(length=10_000, layers=3)) == (
         f"length: autograd would walk 30000 steps for this config; allowed are {MOST_STEPS}, so make it shorter."
