@@ -48,7 +48,7 @@ def compare(flow: GradientFlow, theirs: dict) -> Verification:
         if name in theirs:
             found.whole(name, getattr(flow, name), theirs[name])
     for name, expected in theirs["parameter_gradients"].items():
-        found.whole(name, flow.parameter_gradients[name], expected)
+        found.whole(name, flow.parameter_gradients[name], expected, flow.parameter_step_norms[name].max())
     return Verification(found.differences, found.skipped)
 
 
@@ -63,10 +63,10 @@ class Comparison:
         self.differences: dict[str, float] = {}
         self.skipped = 0
 
-    def whole(self, name: str, ours: np.ndarray, theirs: np.ndarray) -> None:
-        """Largest difference, relative to the largest entry."""
+    def whole(self, name: str, ours: np.ndarray, theirs: np.ndarray, of_a_term: float = 0.0) -> None:
+        """Largest difference, relative to the largest entry, or to the largest term of a sum that may cancel."""
         held = np.isfinite(theirs)
-        size = np.abs(theirs[held]).max(initial=0.0) or 1.0
+        size = max(np.abs(theirs[held]).max(initial=0.0), of_a_term if np.isfinite(of_a_term) else 0.0) or 1.0
         self.skipped += int((~held).any())
         self._note(name, np.abs(ours[held] - theirs[held]).max(initial=0.0) / size)
 
