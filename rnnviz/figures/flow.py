@@ -30,7 +30,7 @@ def gradient_norms(flow: GradientFlow, theme: Theme) -> go.Figure:
         if (flow.status == beyond).any():
             line = {"color": theme.faint, "width": 1, "dash": "dot"}
             figure.add_hline(limit, line=line, annotation_text="float64 ends here")
-    figure.update_xaxes(title="step t   ← gradients flow")
+    figure.update_xaxes(title="step t   ← gradients flow", range=_step_range(flow))
     figure.update_yaxes(tickprefix="10<sup>", ticksuffix="</sup>", tickformat="~g", title="gradient norm")
     if _height(flow) < 6:
         figure.update_yaxes(dtick=1)
@@ -60,7 +60,7 @@ def hidden_states(flow: GradientFlow, theme: Theme, s: int = 0) -> go.Figure:
         colorbar={"title": {"text": "h", "side": "top"}, "thickness": 8, "outlinewidth": 0, "x": 1.0, "xpad": 4},
         hovertemplate="step %{x}, unit %{y}: %{z:.3g}<extra></extra>",
     )
-    figure.update_xaxes(title="step t")
+    figure.update_xaxes(title="step t", range=_step_range(flow))
     figure.update_yaxes(title="unit", autorange="reversed")
     return figure
 
@@ -68,6 +68,12 @@ def hidden_states(flow: GradientFlow, theme: Theme, s: int = 0) -> go.Figure:
 def _positions(flow: GradientFlow, s: int) -> np.ndarray:
     """The step at which each row of a stream stands; its initial state stands at 0 or at T+1."""
     return np.arange(flow.steps + 1) + (1 if flow.streams[s].reverse else 0)
+
+
+def _step_range(flow: GradientFlow) -> list[float]:
+    """The ends of the step axis, the same on every chart of a run, so that steps stand under steps."""
+    positions = np.concatenate([_positions(flow, s) for s in range(len(flow.streams))])
+    return [float(positions.min()) - 0.5, float(positions.max()) + 0.5]
 
 
 def _finite_norms(flow: GradientFlow) -> np.ndarray:

@@ -56,6 +56,13 @@ def test_an_overflowed_run_still_has_a_figure():
     assert np.isfinite(hidden_states(flow, THEMES["light"]).data[0].zmax)
 
 
+def test_steps_stand_under_steps():
+    flow = run(Config(bidirectional=True, length=20))
+    charts = [gradient_norms(flow, THEMES["light"]), hidden_states(flow, THEMES["light"])]
+    assert {chart.layout.xaxis.range for chart in charts} == {(-0.5, 21.5)}
+    assert len({(chart.layout.margin.l, chart.layout.margin.r) for chart in charts}) == 1
+
+
 def test_hidden_states_are_the_map():
     flow = run(Config(length=20, hidden_size=8))
     drawn = hidden_states(flow, THEMES["dark"]).data[0]
