@@ -19,7 +19,7 @@ from rnnviz.core.unroll import Walk
 Array = np.ndarray
 
 LONGEST_STRETCH = 64
-MOST_GROWTH, MOST_SHRINKING = 280, -200  # powers of 2 over a stretch: every square on the way stays within float64
+MOST_GROWTH, MOST_SHRINKING = 430, -200  # powers of 2 over a stretch: every size on the way stays within float64
 MOST_LOWERING = 900
 BLOCK_STEPS, STACKED_BLOCK_STEPS, STACKED_BLOCK_NUMBERS = 256, 16, 400_000  # a block's arrays fit a processor's cache
 

@@ -6,6 +6,7 @@ log10 of a norm is as exact at 1e-5000 as at 1. A norm is never taken of data wh
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -90,14 +91,15 @@ class Scaled:
         rows[present] = cls.of(np.where(np.isfinite(values[present]), values[present], np.nan))
         return rows
 
-    @property
+    @cached_property
     def present(self) -> np.ndarray:
         """Where along the first axis there is anything but zero."""
         return np.flatnonzero(self.mantissa.any(axis=tuple(range(1, self.mantissa.ndim))))
 
     def map(self, change: Callable[[np.ndarray], np.ndarray]) -> "Scaled":
         """The same change of the leading axes to mantissas and exponents."""
-        return Scaled(change(self.mantissa), change(self.exponent))
+        mantissa = change(self.mantissa)
+        return self if mantissa is self.mantissa else Scaled(mantissa, change(self.exponent))
 
     def map_mantissa(self, change: Callable[[np.ndarray], np.ndarray]) -> "Scaled":
         """A change of the last axis, under the same exponents."""
@@ -112,6 +114,8 @@ class Scaled:
 
     def columns(self, part: slice) -> "Scaled":
         """Part of the last axis, under the same exponents."""
+        if part == slice(0, self.mantissa.shape[-1]):
+            return self
         return Scaled(self.mantissa[..., part], self.exponent)
 
     def __add__(self, other: "Scaled") -> "Scaled":
@@ -124,7 +128,7 @@ class Scaled:
 
     def values(self) -> np.ndarray:
         """The rows as float64: 0 or subnormal where they underflow, ±inf where they overflow."""
-        if np.abs(self.exponent).max(initial=0) <= SAFE_EXPONENT:
+        if np.maximum.reduce(np.abs(self.exponent), axis=None, initial=0) <= SAFE_EXPONENT:
             return self.mantissa * power_of_two(self.exponent)
         return np.ldexp(self.mantissa, _c_int(self.exponent))
 

@@ -1,6 +1,7 @@
 """Forward through time, every state kept."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class Walk:
             beyond |= (np.abs(self.states[1][1:]) > ACTIVATIONS["tanh"].saturation).any(axis=-1)
         return beyond
 
-    @property
+    @cached_property
     def gates(self) -> dict[str, np.ndarray]:
         """{name: (T, B, H)}."""
         names = self.stream.cell.gates
