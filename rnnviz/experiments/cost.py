@@ -33,7 +33,7 @@ BUDGET = Cost(seconds=10.0, megabytes=400.0)
 def cost_of(config: Config, want: type, steps: int, width: int) -> Cost:
     """Estimate from counts of operations: measured on one core, ordinary runs come within a factor of about 2.
 
-    A loss at every step and signal clipping are estimated roughly, and deep networks under a sliding truncation too high.
+    A loss at every step and signal clipping are estimated roughly, deep networks under a sliding truncation too high.
 
     Args:
         config: what is asked.
