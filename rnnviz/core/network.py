@@ -61,6 +61,19 @@ class Stream:
         """How many arrays a state is: h, or h and c."""
         return 2 if self.cell.has_cell_state else 1
 
+    @cached_property
+    def spectral_radius(self) -> float | None:
+        """ρ(W_hh), the largest |eigenvalue|; None for a cell with gates, whose W_hh stacks one matrix a gate.
+
+        No one of those leads from h_{t-1} to h_t alone.
+        """
+        return None if self.cell.gates else float(np.abs(np.linalg.eigvals(self.weight_hh)).max())
+
+    @cached_property
+    def largest_singular_value(self) -> float | None:
+        """σ_max(W_hh); None for a cell with gates, as for `spectral_radius`."""
+        return None if self.cell.gates else float(np.linalg.norm(self.weight_hh, 2))
+
     def input_delta(self, delta: np.ndarray) -> np.ndarray:
         """∂L/∂(W_ih x_t + b_ih), (..., G·H) in torch's order, from `delta` of the cell's `backward`."""
         return self._in_torch_order(delta, self.cell.input_delta)

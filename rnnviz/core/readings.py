@@ -6,6 +6,7 @@ import numpy as np
 
 HORIZON_FRACTION = 0.01
 OWN_LOSSES, LAYER_ABOVE = "Each step's own loss", "The layer above"
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 STEADY_DECADES, STEADY_GROWTH = 1.0, 1.1
 
 
@@ -16,7 +17,9 @@ class Reading:
     Attributes:
         stream: the stream's name.
         steps: over how many steps it was read.
-        growth_per_step: geometric mean of the ratio of the norm one step further back; below 1 it vanishes.
+        decades: log10 of what the last step back gets of the signal at the loss; -inf for exactly nothing.
+        growth_per_step: geometric mean of the ratio of the norm one step further back; below 1 it vanishes. It is read
+            from the step before the loss: the last step leads an LSTM's gradient from h into c, which happens once.
         half_life: steps for the norm to halve; inf when it does not shrink.
         doubling_time: steps for the norm to double; inf when it does not grow.
         memory_horizon: how many steps back the norm stays above 1 % of what it was at the loss.
@@ -27,6 +30,7 @@ class Reading:
 
     stream: str
     steps: int
+    decades: float
     growth_per_step: float
     half_life: float
     doubling_time: float
@@ -43,17 +47,18 @@ def power_text(log10: float) -> str:
     """A positive size from its log10, at any size.
 
     >>> power_text(-2000.3), power_text(0.3), power_text(-np.inf)
-    ('5e-2001', '2', 'exactly 0')
+    ('5·10⁻²⁰⁰¹', '2', 'exactly 0')
     """
     if np.isnan(log10):
         return "not a number"
     if np.isinf(log10):
         return "exactly 0" if log10 < 0 else "infinitely"
-    if -2 <= log10 < 4:
-        return f"{10**log10:.2g}" if log10 < 2 else f"{10**log10:.0f}"
+    if -2 <= log10 < 6:
+        return f"{10**log10:.2g}" if log10 < 1.99 else f"{float(f'{10**log10:.2g}'):,.0f}"
     whole = int(np.floor(log10))
     digit = round(10 ** (log10 - whole))
-    return f"{digit}e{whole:+03d}" if digit < 10 else f"1e{whole + 1:+03d}"
+    digit, whole = (digit, whole) if digit < 10 else (1, whole + 1)
+    return f"{digit}·10{str(whole).translate(RAISED)}"
 
 
 def horizon(log10_norms: np.ndarray, fraction: float) -> int:
@@ -74,12 +79,14 @@ def read(log10_norms: np.ndarray, stream: str, names: list[str], refilled: str =
     """
     begin, end, steps = log10_norms[-1], log10_norms[0], len(log10_norms) - 1
     decades = end - begin if np.isfinite(begin) else np.nan
-    log10_growth = decades / steps
+    settled = log10_norms[:-1] if steps > 1 and np.isfinite(log10_norms[-2]) else log10_norms
+    log10_growth = (end - settled[-1]) / (len(settled) - 1) if np.isfinite(begin) else np.nan
     growth = float(10.0**log10_growth)
     kind = _kind(begin, decades, log10_growth)
     return Reading(
         stream=stream,
         steps=steps,
+        decades=float(decades),
         growth_per_step=growth,
         half_life=_steps_for(np.log10(0.5), log10_growth),
         doubling_time=_steps_for(np.log10(2.0), log10_growth),
@@ -92,6 +99,8 @@ def read(log10_norms: np.ndarray, stream: str, names: list[str], refilled: str =
 def _kind(begin: float, decades: float, log10_growth: float) -> str:
     if np.isnan(decades):
         return "vanishing" if begin == -np.inf else "undefined"
+    if decades * log10_growth <= 0:  # one step at the loss against all others
+        return "steady"
     if abs(decades) <= STEADY_DECADES and abs(log10_growth) <= np.log10(STEADY_GROWTH):
         return "steady"
     return "vanishing" if decades < 0 else "exploding"

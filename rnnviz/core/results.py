@@ -118,7 +118,10 @@ class GradientFlow:
 
     @property
     def growth_per_step(self) -> np.ndarray:
-        """(S,) geometric mean of the ratio of the norm one step further back: < 1 vanishing, > 1 exploding."""
+        """(S,) geometric mean of the ratio of the norm one step further back: < 1 vanishing, > 1 exploding.
+
+        Read from the step before the loss on; see `Reading`.
+        """
         return np.array([reading.growth_per_step for reading in self.readings])
 
     @property
@@ -169,6 +172,75 @@ class GradientFlow:
             if len(lost):
                 return int(self.steps + 1 - lost[0] if stream.reverse else lost[0])
         return None
+
+    def unit_log10(self, s: int = 0) -> np.ndarray:
+        """(T+1, H), log10 |∂L/∂h| of each unit, batch row 0; -inf for zero, NaN where float64 cannot hold the norm."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sizes = np.log10(np.abs(self.adjoint[s, :, 0]))
+        held = (self.log10_norm[s, :, 0] > FLOAT64_SMALLEST) & np.isfinite(sizes).any(axis=1)
+        return np.where(held[:, None], sizes, np.nan)
+
+    def carriers(self, s: int = 0) -> np.ndarray:
+        """(T+1,) how many units make half of ‖∂L/∂h‖², batch row 0; 0 where there is none, or float64 cannot say."""
+        sizes = np.nan_to_num(self.unit_log10(s), nan=-np.inf)
+        with np.errstate(invalid="ignore"):
+            squares = 100.0 ** (np.sort(sizes, axis=1)[:, ::-1] - sizes.max(axis=1, keepdims=True))
+        total = np.cumsum(np.nan_to_num(squares), axis=1)
+        return np.where(total[:, -1] > 0, (total < 0.5 * total[:, -1:]).sum(axis=1) + 1, 0)
+
+    def mean_state(self, s: int = 0) -> float:
+        """Mean |h| over all steps, batch rows and units; inf where the sum leaves float64."""
+        with np.errstate(over="ignore"):
+            return float(np.abs(self.hidden[s]).mean())
+
+    def share_near_ends(self, s: int = 0) -> float:
+        """Which share of all h is within 0.1 of ±1."""
+        return float((np.abs(self.hidden[s]) > 0.9).mean())
+
+    @property
+    def step_growth_log10(self) -> np.ndarray:
+        """(S, T), log10 of the factor by which `profile` changes across each step on its way back, in time order.
+
+        NaN where there is nothing to compare: zeros, or values that are not numbers. A loss that enters counts too.
+        """
+        with np.errstate(invalid="ignore"):
+            change = np.diff(self.profile, axis=1)
+        signs = np.array([1.0 if stream.reverse else -1.0 for stream in self.streams])
+        return np.where(np.isfinite(change), change * signs[:, None], np.nan)
+
+    def recurrent_parts(self, s: int = 0) -> np.ndarray:
+        """(T,), log10 of the Frobenius norm of each step's part of ∂L/∂W_hh, in time order."""
+        return self.parameter_step_log10_norms[f"weight_hh_{self.streams[s].suffix}"]
+
+    def recurrent_shares(self, s: int = 0) -> np.ndarray:
+        """(T,), in time order: which share of the sum of `recurrent_parts`' norms the steps from here to the end make.
+
+        The end is where the stream's walk ends and its gradient begins. NaN where all parts are zero or one is not a
+        number. The norm of the parts' sum is smaller than the sum of their norms: see `recurrent_sum_left`.
+        """
+        parts = self.streams[s].in_order(self.recurrent_parts(s))
+        with np.errstate(invalid="ignore"):
+            sizes = 10.0 ** (parts - parts.max())
+        return self.streams[s].in_order(np.cumsum(sizes[::-1])[::-1] / sizes.sum())
+
+    def recurrent_steps_for(self, share: float, s: int = 0) -> tuple[int, int]:
+        """How many steps at the end of the stream's walk, and how many at its beginning, make a share of that sum."""
+        shares = self.streams[s].in_order(self.recurrent_shares(s))
+        from_start = 1.0 - np.append(shares[1:], 0.0)
+        return int((shares < share).sum()) + 1, int((from_start < share).sum()) + 1
+
+    def recurrent_sum_left(self, s: int = 0) -> float:
+        """‖∂L/∂W_hh‖ as a share of the sum of the norms of its steps' parts: 1 if they all point the same way."""
+        parts = self.recurrent_parts(s)
+        with np.errstate(invalid="ignore"):
+            total = self.parameter_log10_norms[f"weight_hh_{self.streams[s].suffix}"] - parts.max()
+            return float(10.0**total / (10.0 ** (parts - parts.max())).sum())
+
+    def parameters_log10_norm(self, s: int | None = None) -> float:
+        """log10 of the norm of all parameters' gradients together, or of those of one stream."""
+        wanted = None if s is None else f"_{self.streams[s].suffix}"
+        norms = [norm for name, norm in self.parameter_log10_norms.items() if not wanted or name.endswith(wanted)]
+        return float(log10_sum_of_squares(np.array(norms), axis=0))
 
     def steps_above(self, fraction: float) -> np.ndarray:
         """(S,) how many steps back the norm stays above a fraction of what it was at the loss."""
@@ -232,6 +304,36 @@ class ItemisedFlow:
                 count[:source] += 1
         return np.divide(total, count, out=np.full(steps, np.nan), where=count > 0)
 
+    def has_loss(self, s: int = 0) -> np.ndarray:
+        """(n,), which sources send anything to stream `s` at all."""
+        return ~(self.log10_norm[s] == -np.inf).all(axis=1)
+
+    def reach_of_each(self, s: int = 0, fraction: float = 0.01) -> np.ndarray:
+        """(n,), how many steps back ‖∂L_t/∂h_k‖ stays above a fraction of ‖∂L_t/∂h_t‖ without a break.
+
+        At most as many as lie before its step in stream `s`; NaN for a source that has no loss, or none that is finite.
+        """
+        norms, columns = self.log10_norm[s], np.arange(self.steps + 1)
+        sources = self.sources
+        if self.streams[s].reverse:
+            norms, sources = norms[:, ::-1], self.steps + 1 - sources
+        own = norms[np.arange(len(sources)), sources]
+        below = ~(norms >= own[:, None] + np.log10(fraction))
+        below[:, 0] = True
+        last = np.where(below & (columns <= sources[:, None]), columns, 0).max(axis=1)
+        return np.where(np.isfinite(own), sources - last - 1.0, np.nan)
+
+    def mean_reach(self, s: int = 0, fraction: float = 0.01) -> float:
+        """The distance at which `reach` first falls below a fraction; inf when it never does, NaN without any loss."""
+        curve, level = self.reach(s), np.log10(fraction)
+        if np.isnan(curve[0]):
+            return np.nan
+        below = np.flatnonzero(curve < level)
+        if not len(below):
+            return np.inf
+        before, after = curve[below[0] - 1 : below[0] + 1]
+        return float(below[0] - 1 + (before - level) / (before - after))
+
 
 @dataclass(frozen=True, eq=False)
 class JacobianSpectrum:
@@ -256,6 +358,36 @@ class JacobianSpectrum:
     spectral_radius: np.ndarray
     transport_log10: np.ndarray
     lyapunov_exponents: np.ndarray
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return self.spectral_radius.shape[1]
+
+    def quantiles(self, shares: tuple[float, ...], s: int = 0) -> np.ndarray:
+        """(n, T), log10 of quantiles of every step's singular values, batch row 0; 0 is the smallest, 1 the largest."""
+        with np.errstate(divide="ignore"):
+            values = np.log10(self.singular_values[s, :, 0, ::-1])
+        places = np.round(np.array(shares) * (values.shape[1] - 1)).astype(int)
+        return values[:, places].T
+
+    def radius_log10(self, s: int = 0) -> np.ndarray:
+        """(T,), log10 of every step's spectral radius, batch row 0."""
+        with np.errstate(divide="ignore"):
+            return np.log10(self.spectral_radius[s, :, 0])
+
+    def lyapunov_growth(self, s: int = 0) -> float:
+        """e^λ₁, batch row 0: the factor a step by which what the step Jacobians carry grows in the long run."""
+        return float(np.exp(self.lyapunov_exponents[s, 0, 0]))
+
+    def mean_slope(self, s: int = 0) -> float:
+        """Root mean square of the activation's slopes over units and steps, for an RNN; NaN for W_hh = 0.
+
+        Each unit counts by the size of its row of W_hh, because ‖diag(φ') W‖² = Σ φ'_i² ‖row i‖² (Frobenius).
+        """
+        size = np.linalg.norm(self.streams[s].weight_hh)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return float(np.sqrt((self.singular_values[s, :, 0] ** 2).sum(axis=-1).mean()) / size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,3 +417,19 @@ class ClipReport:
     parameter_norms_before: dict[str, float]
     parameter_norms_after: dict[str, float]
     warning: str
+
+    @property
+    def cosine(self) -> float:
+        """Cosine between the gradient before and after; NaN when either is zero or not finite."""
+        return float(np.cos(np.radians(self.angle)))
+
+    @property
+    def changed(self) -> bool:
+        """Clipping made it another gradient."""
+        return self.parameter_norms_before != self.parameter_norms_after
+
+    def log10_after(self, ending: str = "") -> float:
+        """log10 of the norm of the clipped gradients whose parameters' names have an ending, together."""
+        norms = [norm for name, norm in self.parameter_norms_after.items() if name.endswith(ending)]
+        with np.errstate(divide="ignore"):
+            return float(log10_sum_of_squares(np.log10(np.array(norms)), axis=0))

@@ -14,9 +14,9 @@ CLIPS = {
     "off": "Off",
     "norm": "Norm, after the sweep",
     "value": "Value, after the sweep",
-    "preactivation_value": "Signal: pre-activations (Graves)",
-    "hidden_value": "Signal: hidden states by value",
-    "hidden_norm": "Signal: hidden states by norm",
+    "preactivation_value": "Signal: pre-activations",
+    "hidden_value": "Signal: states by value",
+    "hidden_norm": "Signal: states by norm",
 }
 
 
@@ -199,6 +199,7 @@ class Config:
                 f"chrono: takes the place of gate_bias, so that one of the two must be None, got {self.chrono} and "
                 f"{self.gate_bias}."
             )
+
 
     @property
     def directions(self) -> int:

@@ -20,6 +20,7 @@ class Knob:
         low, high: bounds of a number, or of the length of a text; both are allowed.
         ladder: the curated values that a control offers; empty when it is free.
         optional: None is allowed and means "leave it alone".
+        many: of how many of the choices the setting is a tuple; 0 when it is a single one.
     """
 
     label: str
@@ -30,6 +31,7 @@ class Knob:
     high: float | None = None
     ladder: tuple = ()
     optional: bool = False
+    many: int = 0
 
     def checked(self, name: str, value: object) -> Any:
         """The value in its own type.
@@ -39,12 +41,22 @@ class Knob:
         """
         if value is None and self.optional:
             return None
+        if self.many:
+            return self._several(name, value)
         if self.choices or self.kind is bool:
             one_of(name, value, self.choices or (False, True))
             return value
         if self.kind is str:
             return self._text(name, value)
         return self._number(name, value)
+
+    def _several(self, name: str, value: object) -> tuple:
+        given = value if isinstance(value, tuple | list) else (value,)
+        for each in given:
+            one_of(name, each, self.choices)
+        if not self.low <= len(given) <= self.many or len(set(given)) < len(given):
+            raise ConfigError(f"{name}: must be {self.low:g} to {self.many} different ones, got {shown(value)}.")
+        return tuple(given)
 
     def _text(self, name: str, value: object) -> str:
         if not isinstance(value, str) or not self.low <= len(value) <= self.high:

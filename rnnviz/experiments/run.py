@@ -76,16 +76,22 @@ class Experiment:
         return seen
 
     @property
+    def outputs(self) -> np.ndarray:
+        """(T,) y_t, the readout of each step."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.read @ self.readout
+
+    @property
     def losses(self) -> np.ndarray:
         """(T,) the loss of each step; 0 where there is none."""
         with np.errstate(over="ignore", invalid="ignore"):
-            return np.where(self._counts, (self.read @ self.readout - self.target) ** 2, 0.0)
+            return np.where(self.counts, (self.outputs - self.target) ** 2, 0.0)
 
     @property
     def output_gradient(self) -> np.ndarray:
         """(T, 1, K·H), ∂L/∂output; NaN where the forward run left float64."""
         with np.errstate(over="ignore", invalid="ignore"):
-            error = np.where(self._counts, 2.0 * (self.read @ self.readout - self.target), 0.0)
+            error = np.where(self.counts, 2.0 * (self.outputs - self.target), 0.0)
             gradient = error[:, None] * self.readout
         if self._reads_final_states:
             backward = slice(self.network.hidden_size, None)
@@ -100,7 +106,7 @@ class Experiment:
         return WANTS[want](self)
 
     @property
-    def _counts(self) -> np.ndarray:
+    def counts(self) -> np.ndarray:
         """(T,) which steps have a loss."""
         return (np.arange(len(self.inputs)) == len(self.inputs) - 1) | (self.config.loss == "every")
 
@@ -168,6 +174,11 @@ def estimate(config: Config, want: type = GradientFlow, *, inputs: np.ndarray | 
 
 def _flow(experiment: Experiment) -> GradientFlow:
     config = experiment.config
+    if config.signal_clip and config.truncation == "sliding":
+        raise ConfigError(
+            "clip: cannot clip the signal under a sliding truncation, where every loss has a signal of its own; allowed are "
+            f"off, norm and value, or a truncation in chunks, got {config.clip!r}."
+        )
     return backpropagate(experiment.unrolled, experiment.output_gradient, config.signal_clip, config.truncated)
 
 
@@ -187,8 +198,12 @@ def _spectrum(experiment: Experiment) -> JacobianSpectrum:
 
 
 def _clip_report(experiment: Experiment) -> ClipReport:
+    return clip_report(experiment.config, _flow(experiment))
+
+
+def clip_report(config: Config, flow: GradientFlow) -> ClipReport:
     """What the config's clipping does to the parameters' gradient; with no parameter clipping, nothing."""
-    config, gradients = experiment.config, _flow(experiment).parameter_gradients
+    gradients = flow.parameter_gradients
     clip = PARAMETER_CLIPS.get(config.clip)
     return clip(gradients, config.clip_threshold) if clip else unclipped(gradients)
 

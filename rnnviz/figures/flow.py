@@ -1,119 +1,251 @@
-"""Charts of one run: where its gradient goes, and what its network remembers."""
+"""Where the gradient goes: the norms at every step, of every compared run."""
+
+from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
+from rnnviz.core.readings import power_text
 from rnnviz.core.results import FLOAT64_LARGEST, FLOAT64_SMALLEST, GradientFlow, Status
-from rnnviz.figures.theme import CELL_STYLES, Theme, blank_figure, power
+from rnnviz.experiments.comparison import Run
+from rnnviz.figures.chart import Drawing, Subject
+from rnnviz.figures.decades import span
+from rnnviz.figures.labels import spaced
+from rnnviz.figures.steps import positions, step_range
+from rnnviz.figures.theme import STYLES, Theme, blank, note, powers, threshold_line
+
+HEIGHT, LABEL_PIXELS = 320, 19
+FLOAT32_SMALLEST, FLOAT32_LARGEST = (
+    float(np.log10(end)) for end in (np.finfo(np.float32).tiny, np.finfo(np.float32).max)
+)
+LIMITS = (
+    (FLOAT32_SMALLEST, "float32 ends here"),
+    (FLOAT32_LARGEST, "float32 ends here"),
+    (FLOAT64_SMALLEST, "float64 ends here"),
+    (FLOAT64_LARGEST, "float64 ends here"),
+)
 
 
-def gradient_norms(flow: GradientFlow, theme: Theme) -> go.Figure:
+def gradient_norms(subject: Subject, theme: Theme) -> Drawing:
     """Where does the gradient go?
 
-    log10 ‖∂L/∂h_t‖ over the steps, and ‖∂L/∂c_t‖ beside it for a cell that has one; read from the loss to the left. A
-    step where the norm is exactly zero has no height on a log axis: it is marked at the foot of the chart.
-
-    Args:
-        flow: the run; every stream gets a line, batch row 0.
-        theme: the page's colours.
+    Each line is ‖∂L/∂h_t‖, the length of the gradient of the loss L with respect to the hidden state h of step t, as a
+    power of ten; measured against the loss, it is the share of the signal that arrives at step t. Read it from the loss
+    at the right to the left, the way the gradient travels: a line that falls is vanishing, a line that rises is
+    exploding. The thin dotted line of an LSTM is ‖∂L/∂c_t‖, for its cell state c. A cross marks a gradient that is
+    exactly zero.
     """
-    figure = blank_figure(theme, height=340)
-    lowest = _lowest(flow)
+    relative = subject.relative
+    lines = [line for run in subject.runs for line in _lines(run, len(subject.runs) == 1, relative)]
+    pinned = [_Line(run, -1, run.flow.log10_norm, f"{run.label}, pinned", "pinned", relative) for run in subject.pinned]
+    plain = [
+        _Line(run, -1, run.unclipped.log10_norm, "without clipping", "pinned", relative)
+        for run in subject.runs
+        if not np.array_equal(run.flow.log10_norm, run.unclipped.log10_norm, equal_nan=True)
+    ]
+    lines += plain + pinned
+    figure = blank(theme, HEIGHT)
+    layout, ends = figure["layout"], _ends(lines, subject)
+    layout["xaxis"].update(title={"text": "step t    ← the gradient travels this way"}, range=_steps(subject))
+    layout["yaxis"] = powers(theme, "share of the signal" if relative else "gradient norm", range=ends, nticks=7)
+    figure["data"] = [trace for line in lines for trace in line.traces(theme, ends[0])]
+    figure["data"] += [_overlay(run, *line, theme, relative) for run in subject.runs for line in _theory(run, subject)]
+    layout["annotations"] = _labels(lines, ends, theme)
+    if "limits" in subject.view.overlays:
+        _mark_limits(layout, ends, theme)
+    if any(run.config.signal_clip for run in subject.runs):
+        layout["shapes"].append(threshold_line("y", np.log10(subject.runs[0].config.clip_threshold), theme))
+    return Drawing(figure, _answer(subject.runs), _notes(subject), tuple(map(_badge, subject.runs)))
+
+
+class _Line:
+    """The norms of one stream of one run."""
+
+    def __init__(self, run: Run, s: int, norms: np.ndarray, name: str, kind: str, relative: bool):
+        self.run, self.s, self.name, self.kind = run, s, name, kind
+        self.x, self.norms = positions(run.flow, s).astype(np.float32), norms[s, :, 0] - _base(run.flow, s, relative)
+        self.finite = np.isfinite(self.norms)
+
+    def traces(self, theme: Theme, foot: float) -> list[dict[str, Any]]:
+        """The line, and crosses at the foot where it is exactly zero."""
+        style, colour = STYLES[self.run.name], theme.colour(self.run.name)
+        width, dash = {"h": (3.0, style.dash), "c": (1.8, "dot"), "pinned": (1.5, "dot")}[self.kind]
+        zero = self.norms == -np.inf
+        line = {
+            "type": "scatter", "name": self.name, "x": self.x,
+            "y": np.where(self.finite, self.norms, np.nan).astype(np.float32), "mode": "lines",
+            "line": {"color": colour, "dash": dash, "width": width * theme.scale},
+            "opacity": 0.6 if self.kind == "pinned" else 1.0,
+            "hovertemplate": "step %{x}: 10<sup>%{y:.2f}</sup>",
+        }  # fmt: skip
+        if self.kind == "h":
+            marker = {"symbol": style.marker, "size": 8 * theme.scale, "color": colour, "maxdisplayed": 9}
+            line |= {"mode": "lines+markers", "marker": marker}
+        cross = {
+            "type": "scatter", "name": f"{self.name}: {self._why(zero)}", "x": self.x[zero],
+            "y": np.full(zero.sum(), foot + 0.04 * abs(foot), np.float32), "mode": "markers",
+            "marker": {"symbol": "x-thin-open", "color": colour, "size": 7 * theme.scale}, "hoverinfo": "x+name",
+        }  # fmt: skip
+        return [line, cross]
+
+    def _why(self, zero: np.ndarray) -> str:
+        rounded = (self.run.flow.status[self.s, zero, 0] == Status.SATURATED).all() and self.kind == "h"
+        return "saturated" if rounded else "exactly 0"
+
+    @property
+    def end(self) -> tuple[float, float] | None:
+        """Where its label stands: its leftmost point, if it has one."""
+        if not self.finite.any():
+            return None
+        at = int(np.argmax(self.finite))
+        return float(self.x[at]), float(self.norms[at])
+
+
+def _base(flow: GradientFlow, s: int, relative: bool) -> float:
+    """log10 ‖∂L/∂h‖ of a stream at the loss, if that is what its norms are measured against and there is one."""
+    norms = flow.streams[s].in_order(flow.log10_norm[s, :, 0])
+    return float(norms[-1]) if relative and np.isfinite(norms[-1]) else 0.0
+
+
+def _lines(run: Run, alone: bool, relative: bool) -> list[_Line]:
+    """Of every stream when a run stands alone, of the top layer else; the cell state's beside it."""
+    flow, found = run.flow, []
     for s, stream in enumerate(flow.streams):
-        name = f", {stream.label}" if len(flow.streams) > 1 else ""
-        hidden, cell = flow.log10_norm[s, :, 0], None if flow.cell_log10_norm is None else flow.cell_log10_norm[s, :, 0]
-        above = cell is None or not hidden[0] < cell[0]
-        _add_norm(figure, flow, s, hidden, f"‖∂L/∂h‖{name}", theme, lowest, above)
-        if cell is not None:
-            _add_norm(figure, flow, s, cell, f"‖∂L/∂c‖{name}", theme, lowest, not above, thin=True)
-    for limit, beyond in ((FLOAT64_SMALLEST, Status.UNDERFLOW), (FLOAT64_LARGEST, Status.OVERFLOW)):
-        if (flow.status == beyond).any():
-            line = {"color": theme.faint, "width": 1, "dash": "dot"}
-            figure.add_hline(limit, line=line, annotation_text="float64 ends here")
-    figure.update_xaxes(title="step t   ← gradients flow", range=_step_range(flow))
-    figure.update_yaxes(tickprefix="10<sup>", ticksuffix="</sup>", tickformat="~g", title="gradient norm")
-    if _height(flow) < 6:
-        figure.update_yaxes(dtick=1)
-    return figure
+        if not alone and stream.layer < flow.streams[-1].layer:
+            continue
+        where = f", {stream.label}" if alone else ", backward" if stream.reverse else ", forward"
+        where = where if len(flow.streams) > 1 and (alone or stream.bidirectional) else ""
+        found.append(_Line(run, s, flow.log10_norm, f"{run.label}{where}", "h", relative))
+        if flow.cell_log10_norm is not None:
+            found.append(_Line(run, s, flow.cell_log10_norm, "∂L/∂c", "c", relative))
+    return found
 
 
-def hidden_states(flow: GradientFlow, theme: Theme, s: int = 0) -> go.Figure:
-    """What does the network remember?
+def _steps(subject: Subject) -> list[float]:
+    """The widest step axis of the runs."""
+    ends = np.array([step_range(run.flow) for run in (*subject.runs, *subject.pinned)])
+    return [float(ends[:, 0].min()), float(ends[:, 1].max())]
 
-    h_t as a map, one row a unit and one column a step; the colours meet at zero.
 
-    Args:
-        flow: the run; batch row 0 of stream `s`.
-        theme: the page's colours.
-        s: which stream.
-    """
-    values = flow.hidden[s, :, 0].T
-    largest = np.abs(values[np.isfinite(values)]).max(initial=0.0) or 1.0
-    figure = blank_figure(theme, height=300)
-    figure.add_heatmap(
-        x=_positions(flow, s),
-        y=np.arange(1, len(values) + 1),
-        z=np.where(np.isfinite(values), values, np.nan),
-        zmin=-largest,
-        zmax=largest,
-        colorscale=[[0.0, theme.diverging[0]], [0.5, theme.diverging[1]], [1.0, theme.diverging[2]]],
-        colorbar={"title": {"text": "h", "side": "top"}, "thickness": 8, "outlinewidth": 0, "x": 1.0, "xpad": 4},
-        hovertemplate="step %{x}, unit %{y}: %{z:.3g}<extra></extra>",
+def _ends(lines: list[_Line], subject: Subject) -> list[float]:
+    """The ends of the norm axis."""
+    finite = np.concatenate([line.norms[line.finite] for line in lines])
+    low, high = finite.min(initial=0.0), finite.max(initial=0.0)
+    if "limits" in subject.view.overlays:
+        low, high = min(low, FLOAT32_SMALLEST - 2), max(high, FLOAT32_LARGEST + 2)
+    return span(low, high, least=5.0)
+
+
+def _labels(lines: list[_Line], ends: list[float], theme: Theme) -> list[dict[str, Any]]:
+    """Each line's name at its left end, above it, or as near as the names below it allow."""
+    height = HEIGHT - 60
+    per_decade = height / (ends[1] - ends[0])
+    ending = sorted((line for line in lines if line.end), key=lambda line: line.end[1])
+    natural = [(line.end[1] - ends[0]) * per_decade for line in ending]
+    gap = LABEL_PIXELS * theme.scale
+    placed = []
+    for line, own, place in zip(ending, natural, spaced([y + 14 for y in natural], gap, height), strict=True):
+        size = round((14 if line.kind == "h" else 12) * theme.scale)
+        font = {"color": theme.colour(line.run.name), "size": size}
+        x, y = line.end
+        placed.append(
+            note(
+                theme, line.name, x=x, y=y, yshift=place - own, xanchor="left", yanchor="middle", borderpad=0, font=font
+            )
+        )
+    return placed
+
+
+def _theory(run: Run, subject: Subject) -> list[tuple[str, float]]:
+    """(name, decades per step back) of the straight lines that theory draws from the loss."""
+    found = []
+    if "bound" in subject.view.overlays and run.bound_per_step:
+        found.append(("bound", float(np.log10(run.bound_per_step))))
+    if "lyapunov" in subject.view.overlays:
+        found.append(("Lyapunov", float(run.spectrum.lyapunov_exponents[-1, 0, 0] / np.log(10))))
+    return [(name, slope) for name, slope in found if np.isfinite(slope)]
+
+
+def _overlay(run: Run, name: str, slope: float, theme: Theme, relative: bool) -> dict[str, Any]:
+    """A straight line from the loss back to the first step."""
+    s = len(run.flow.streams) - 1
+    x, norms = positions(run.flow, s).astype(float), run.flow.log10_norm[s, :, 0] - _base(run.flow, s, relative)
+    if run.flow.streams[s].reverse:
+        x, norms = x[::-1], norms[::-1]
+    back = np.array([0.0, abs(x[-1] - x[0])])
+    dash = "dash" if name == "bound" else "longdash"
+    return {
+        "type": "scatter",
+        "name": f"{run.label}: {name}",
+        "mode": "lines",
+        "x": x[[-1, 0]],
+        "y": norms[-1] + back * slope,
+        "line": {"color": theme.colour(run.name), "width": theme.scale, "dash": dash},
+        "hovertemplate": "10<sup>%{y:.2f}</sup>",
+    }
+
+
+def _mark_limits(layout: dict[str, Any], ends: list[float], theme: Theme) -> None:
+    """Bands where a number type ends."""
+    for limit, name in LIMITS:
+        if not ends[0] < limit < ends[1]:
+            continue
+        beyond = ends[0] if limit < 0 else ends[1]
+        band = {"type": "rect", "xref": "x domain", "x0": 0, "x1": 1, "y0": limit, "y1": beyond}
+        fill = {"fillcolor": theme.faint, "opacity": 0.1, "line": {"width": 0}, "layer": "below"}
+        layout["shapes"].append(band | fill)
+        layout["annotations"].append(note(
+            theme, name, xref="x domain", x=1, y=limit, xanchor="right", yanchor="top" if limit < 0 else "bottom",
+            font={"color": theme.faint, "size": round(12 * theme.scale)},
+        ))  # fmt: skip
+
+
+def _answer(runs: tuple[Run, ...]) -> str:
+    """One sentence over all runs."""
+    if len(runs) == 1:
+        return runs[0].flow.verdict.sentence
+    if runs[0].config.loss == "every":
+        return "Every step's own loss adds to these totals, so they do not show how far the loss of one step reaches."
+    told = "; ".join(f"{run.label} {_fate(run.flow)}" for run in runs)
+    return f"{runs[0].flow.verdict.steps} steps back from the loss, {told}."
+
+
+def _fate(flow: GradientFlow) -> str:
+    reading = flow.verdict
+    share = power_text(reading.decades)
+    return {
+        "vanishing": f"has {share} of the signal left" if reading.decades > -np.inf else "has nothing left",
+        "steady": f"holds the signal (× {share})",
+        "exploding": f"has grown it {share}-fold",
+        "undefined": "is not a number",
+    }[reading.kind]
+
+
+def _badge(run: Run) -> tuple[str, str, str]:
+    """The verdict in a few words."""
+    reading = run.flow.verdict
+    if run.config.loss == "every":
+        return run.name, "each step's own loss adds to it", "steady"
+    pace = ""
+    if np.isfinite(reading.half_life):
+        pace = f"halves every {reading.half_life:.2g} steps"
+    elif np.isfinite(reading.doubling_time):
+        pace = f"doubles every {reading.doubling_time:.2g} steps"
+    growth = f"×{reading.growth_per_step:.4g} a step" if np.isfinite(reading.growth_per_step) else ""
+    return (
+        run.name,
+        ", ".join(filter(None, (reading.kind, growth, pace if reading.kind != "steady" else ""))),
+        reading.kind,
     )
-    figure.update_xaxes(title="step t", range=_step_range(flow))
-    figure.update_yaxes(title="unit", autorange="reversed")
-    return figure
 
 
-def _positions(flow: GradientFlow, s: int) -> np.ndarray:
-    """The step at which each row of a stream stands; its initial state stands at 0 or at T+1."""
-    return np.arange(flow.steps + 1) + (1 if flow.streams[s].reverse else 0)
-
-
-def _step_range(flow: GradientFlow) -> list[float]:
-    """The ends of the step axis, the same on every chart of a run, so that steps stand under steps."""
-    positions = np.concatenate([_positions(flow, s) for s in range(len(flow.streams))])
-    return [float(positions.min()) - 0.5, float(positions.max()) + 0.5]
-
-
-def _finite_norms(flow: GradientFlow) -> np.ndarray:
-    """Every norm on the chart that has a height."""
-    norms = [flow.log10_norm] if flow.cell_log10_norm is None else [flow.log10_norm, flow.cell_log10_norm]
-    return np.concatenate([norm[np.isfinite(norm)] for norm in norms])
-
-
-def _height(flow: GradientFlow) -> float:
-    """How many decades the chart spans."""
-    finite = _finite_norms(flow)
-    return float(np.ptp(finite)) if finite.size else 0.0
-
-
-def _lowest(flow: GradientFlow) -> float:
-    """The foot of the chart: below the smallest norm that is not zero."""
-    return float(_finite_norms(flow).min(initial=0.0) - 0.08 * _height(flow) - 0.5)
-
-
-def _add_norm(
-    figure, flow: GradientFlow, s: int, norms, name: str, theme: Theme, lowest: float, above: bool, thin=False
-):
-    """One line with its name at its left end, above or below it, and crosses where it is exactly zero."""
-    cell, x = flow.streams[s].cell.name, _positions(flow, s)
-    line = {"color": theme.cell(cell), "dash": CELL_STYLES[cell].dash if thin else "solid", "width": 1.8 if thin else 3}
-    finite, zero = np.isfinite(norms), norms == -np.inf
-    hover = [f"step {step}: {power(round(float(norm), 2))}" for step, norm in zip(x, norms, strict=True)]
-    figure.add_scatter(
-        x=x, y=np.where(finite, norms, np.nan), name=name, line=line, mode="lines", text=hover, hoverinfo="text+name"
-    )
-    if finite.any():
-        first = int(np.flatnonzero(finite)[0])
-        figure.add_annotation(
-            x=x[first], y=norms[first], text=f"{name} (dashed)" if thin else name, showarrow=False,
-            font={"color": line["color"]}, bgcolor=theme.paper, opacity=0.9,
-            xanchor="left", yanchor="bottom" if above else "top", yshift=8 if above else -8,
-        )  # fmt: skip
-    if zero.any():
-        why = "saturated" if (flow.status[s, zero, 0] == Status.SATURATED).all() and not thin else "exactly 0"
-        figure.add_scatter(
-            x=x[zero], y=np.full(zero.sum(), lowest), mode="markers", name=f"{name} {why}", hoverinfo="x+name",
-            marker={"symbol": "x-thin-open", "color": line["color"], "size": 7},
-        )  # fmt: skip
+def _notes(subject: Subject) -> tuple[str, ...]:
+    """What was found, and which overlay does not apply."""
+    notes = [f"{run.label}: {finding}" for run in subject.runs for finding in run.flow.findings]
+    notes += [
+        f"{run.label}: the bound (γ σ_max)ᵏ is known for an RNN with a loss at the last step alone."
+        for run in subject.runs if "bound" in subject.view.overlays and run.bound_per_step is None
+    ]  # fmt: skip
+    asked = subject.runs[0].config.length
+    if subject.runs[0].flow.steps < asked:
+        notes.append(f"{asked} steps were asked for; the input ends after {subject.runs[0].flow.steps}.")
+    return tuple(notes)

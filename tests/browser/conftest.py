@@ -1,4 +1,4 @@
-"""A served app and a browser, for the journeys."""
+"""A served app, a browser and its visitors, for the journeys."""
 
 import os
 import shutil
@@ -9,11 +9,17 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
+
+from tests.browser.visit import LOOK, PATIENCE, Visit
 
 ROOT = Path(__file__).parents[2]
 NAMES = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+LAPTOP = {"width": 1366, "height": 768}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -48,10 +54,35 @@ def browser():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def laptop(browser):
+    """A laptop that has been here before: the scripts are in its cache."""
+    context = browser.new_context(viewport=LAPTOP, permissions=["clipboard-read", "clipboard-write"])
+    context.add_init_script(LOOK)
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def phone(browser):
+    context = browser.new_context(**PHONE)
+    context.add_init_script(LOOK)
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def page(browser, address):
-    """The app's first page in a new tab."""
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
-    page.goto(address)
-    yield page
-    page.close()
+def visit(laptop, address):
+    """Open the app in a new tab; nothing that a visitor opens may fail behind the page."""
+    visits = []
+
+    def opened(query="", context=laptop, **media):
+        visits.append(Visit(context.new_page(), address))
+        visits[-1].page.emulate_media(**media)
+        visits[-1].go(query)
+        return visits[-1]
+
+    yield opened
+    for each in visits:
+        each.page.close()
+    assert [problem for each in visits for problem in each.problems] == []

@@ -20,7 +20,7 @@ def test_vanishing():
     assert reading.half_life == pytest.approx(np.log(0.5) / np.log(0.7))
     assert reading.doubling_time == np.inf
     assert reading.memory_horizon == 12  # 0.7^12 = 0.0138 is above 1 %, 0.7^13 is not
-    assert reading.sentence == "The gradient halves every 1.9 steps; step 1 gets 1e-03 of the signal of step 20."
+    assert reading.sentence == "The gradient halves every 1.9 steps; step 1 gets 1·10⁻³ of the signal of step 20."
 
 
 def test_exploding():
@@ -30,7 +30,7 @@ def test_exploding():
     assert reading.half_life == np.inf
     assert reading.doubling_time == pytest.approx(np.log(2.0) / np.log(1.5))
     assert reading.memory_horizon == 19
-    assert reading.sentence == "The gradient doubles every 1.7 steps; step 1 gets 2217 times the signal of step 20."
+    assert reading.sentence == "The gradient doubles every 1.7 steps; step 1 gets 2,200 times the signal of step 20."
 
 
 def test_steady():
@@ -58,7 +58,7 @@ def test_steady_is_within_a_tenth_a_step_even_on_a_short_sequence(growth, kind):
 def test_vanishing_beyond_float64():
     reading = curve(0.001, steps=200)
     assert reading.growth_per_step == pytest.approx(0.001)
-    assert reading.sentence == "The gradient shrinks 1000-fold a step; step 1 gets 1e-597 of the signal of step 200."
+    assert reading.sentence == "The gradient shrinks 1,000-fold a step; step 1 gets 1·10⁻⁵⁹⁷ of the signal of step 200."
 
 
 def test_a_dead_unit():
@@ -119,7 +119,7 @@ def test_a_reverse_stream_is_read_from_its_own_loss_to_the_last_step():
     assert "step 30 gets" in backward.sentence
     assert backward.sentence.endswith("the signal of step 1.")
     norms = flow.log10_norm[1, :, 0]
-    assert np.log10(backward.growth_per_step) == pytest.approx((norms[29] - norms[0]) / 29)
+    assert np.log10(backward.growth_per_step) == pytest.approx((norms[29] - norms[1]) / 28)
 
 
 def test_the_backward_chain_under_the_last_output_has_seen_one_input():
@@ -172,16 +172,17 @@ def test_horizon():
 @pytest.mark.parametrize(
     ("log10", "text"),
     [
-        (-2000.3, "5e-2001"),
-        (954.64, "4e+954"),
+        (-2000.3, "5·10⁻²⁰⁰¹"),
+        (954.64, "4·10⁹⁵⁴"),
         (-0.02, "0.95"),
         (0.0, "1"),
         (0.3, "2"),
         (1.7, "50"),
-        (3.2, "1585"),
+        (3.2, "1,600"),
         (-2.0, "0.01"),
-        (-2.001, "1e-02"),
-        (4.0, "1e+04"),
+        (-2.001, "1·10⁻²"),
+        (4.0, "10,000"),
+        (6.1, "1·10⁶"),
         (-np.inf, "exactly 0"),
         (np.inf, "infinitely"),
         (np.nan, "not a number"),
@@ -192,7 +193,7 @@ def test_a_size_as_text(log10, text):
 
 
 def test_a_digit_that_rounds_up_to_ten_moves_the_exponent():
-    assert power_text(np.log10(9.7) - 100) == "1e-99"
+    assert power_text(np.log10(9.7) - 100) == "1·10⁻⁹⁹"
 
 
 def test_a_curve_that_begins_with_nothing():
@@ -332,3 +333,12 @@ def test_one_batch_row_that_overflows_beside_one_that_explodes():
     np.testing.assert_allclose(flow.log10_norm[0, :, 1], alone.log10_norm[0, :, 0], atol=1e-9)
     assert flow.verdict.kind == "undefined"
     assert len(flow.findings) >= 1
+
+
+def test_the_first_hop_at_the_loss_does_not_count_as_the_pace():
+    """An LSTM's gradient pays once for the way from h into c, and then stays as it is."""
+    flat = np.array([-1.0] * 20 + [0.0])
+    reading = read(flat, "layer 1", [f"step {step}" for step in range(21)])
+    assert (reading.growth_per_step, reading.decades, reading.kind) == (1.0, -1.0, "steady")
+    falling = read(np.array([-2.0, -1.5, -1.0, 0.0]), "layer 1", list("abcd"))
+    assert falling.half_life == pytest.approx(np.log10(2.0) / 0.5)

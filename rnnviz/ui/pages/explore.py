@@ -1,34 +1,52 @@
-"""Explore: pick a cell, a length and a weight scale; see the states and the gradient of a real run."""
+"""Explore: pick cells, a length and a weight scale; see where the gradient of a real run goes."""
 
 import streamlit as st
 
-import rnnviz
-from rnnviz.figures.flow import gradient_norms, hidden_states
-from rnnviz.ui.controls import control
-from rnnviz.ui.show import chart
+from rnnviz.ui import tools
+from rnnviz.ui.controls import Session
+from rnnviz.ui.payload import payload, theme_for
+from rnnviz.ui.settings import KNOBS, from_text
+from rnnviz.ui.stage import asked, stage
 
-DEFAULTS = {"signal": "sunspots"}
-ROWS = (("cell", "length", "weight_scale", "gate_bias"), ("signal", "initialisation", "loss"))
+PROMISE = (
+    "**See how gradients move through a recurrent network.** Drag the weight scale. No curve is scripted: each is a \
+real back-propagation through time."
+)
 
-st.title("See how gradients move through a recurrent network", anchor=False)
-st.markdown("Change the cell, the length or the weight scale. Every curve is a real back-propagation through time.")
 
-chosen = {}
-for names in ROWS:
-    for column, name in zip(st.columns(len(names), gap="medium"), names, strict=True):
-        with column:
-            chosen[name] = control(name, DEFAULTS.get(name))
-if chosen["signal"] == "text":
-    chosen["text"] = control("text")
-config = rnnviz.Config(**chosen)
-flow = rnnviz.run(config)
-if flow.steps < config.length:
-    st.caption(f"{config.length} steps asked for; the input ends at {flow.steps}.")
+def answer_stage() -> None:
+    """Take what the stage has changed."""
+    session = Session()
+    for name, value in asked().changes.items():
+        if name in KNOBS:
+            session.change(name, from_text(name, value))
 
-chart(gradient_norms, flow, answer=flow.verdict.sentence)
-for finding in flow.findings:
-    st.caption(finding)
-chart(hidden_states, flow, answer=f"The states of {config.hidden_size} units over {flow.steps} steps.")
 
-if st.button("Check against torch autograd", help="Runs the same network through torch, step by step, and compares."):
-    st.success(rnnviz.verify(config).sentence)
+@st.fragment
+def charts() -> None:
+    """The stage alone runs again when it asks for something; the rest of the page stays as it is."""
+    session, ask = Session(), asked()
+    theme = theme_for(ask.theme or st.context.theme.type, session.values["projector"])
+    stage(payload(session.values, ask, theme, st.session_state["pin"], st.session_state["hidden"]), answer_stage)
+    if not ask.live:
+        session.write_address()
+
+
+session = Session()
+session.read_address()
+tools.enlarge(session.values["projector"])
+st.markdown(PROMISE)
+tools.complain(session)
+with st.container(gap="small"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        tools.preset_box(session)
+        session.control("cells")
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
+        session.control("length", width=160)
+        session.control("loss")
+        session.control("clip", width=230)
+        tools.more(session)
+        tools.buttons(session)
+tools.story(session)
+charts()
+tools.below(session)

@@ -1,0 +1,230 @@
+// The stage: every chart of a page, drawn in place. It owns what must follow the hand (the weight scale, the clipping threshold) and what
+// never asks the server (the selected step, the wave). Text from the server is only ever set as textContent.
+
+import { drawPlot, markStep } from "./plot.js";
+import { createSlider, createView, element, explain } from "./parts.js";
+import { createUnrolled } from "./unrolled.js";
+
+const ANSWER_WITHIN = 4000; // ms after which a question counts as lost, and the next may go
+
+const stages = new WeakMap();
+
+export function render({ data, parentElement, setStateValue }) {
+  let stage = stages.get(parentElement);
+  if (!stage) {
+    stage = new Stage(parentElement);
+    stages.set(parentElement, stage);
+  }
+  stage.receive(data, (value) => setStateValue("ask", value));
+}
+
+export function dispose(parentElement) {
+  stages.get(parentElement)?.destroy();
+  stages.delete(parentElement);
+}
+
+class Stage {
+  constructor(host) {
+    this.host = host;
+    this.root = element("div", "rv");
+    this.problem = element("p", "rv-problem", { role: "alert", hidden: "" });
+    this.hand = element("div", "rv-hand");
+    this.detail = element("div", "rv-detail");
+    this.root.append(this.problem, this.hand);
+    host.append(this.root);
+    this.sections = new Map();
+    this.sliders = new Map();
+    this.views = new Map();
+    this.visible = new Set();
+    this.changes = {};
+    this.id = 0;
+    this.step = null;
+    this.observer = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: "160px 0px" });
+  }
+
+  receive(data, send) {
+    this.data = data;
+    this.send = send;
+    if (data.asked >= this.id) {
+      this.id = data.asked;
+      this.answered();
+    }
+    this.dress(data.theme);
+    this.problem.hidden = !data.problem;
+    this.problem.textContent = data.problem;
+    for (const declared of data.sliders) this.showSlider(declared);
+    for (const chart of data.charts) this.showChart(chart);
+    this.showViews(this.detail, data.detail);
+    this.root.dataset.stamp = data.live ? "" : data.stamp; // for whoever waits until all of it has been drawn
+    if (this.pageTheme() !== data.theme.name) this.ask({});
+  }
+
+  // ---- asking the server: one question in flight, the latest value wins
+
+  ask(changes, live = false) {
+    Object.assign(this.changes, changes);
+    this.live = live;
+    this.waiting = true;
+    if (!this.inFlight) this.post();
+  }
+
+  post() {
+    this.waiting = false;
+    this.inFlight = setTimeout(() => this.answered(), ANSWER_WITHIN);
+    this.id += 1;
+    const shown = [...this.sections.keys()].filter((name) => this.visible.has(name));
+    this.send({ id: this.id, live: this.live, visible: shown, theme: this.pageTheme(), changes: this.changes });
+    this.changes = {};
+  }
+
+  answered() {
+    clearTimeout(this.inFlight);
+    this.inFlight = null;
+    if (this.waiting) this.post();
+  }
+
+  pageTheme() {
+    const paper = getComputedStyle(this.host).getPropertyValue("--st-background-color").trim();
+    const [red, green, blue] = (paper.match(/^#(..)(..)(..)/) ?? []).slice(1).map((part) => parseInt(part, 16));
+    if (red === undefined) return this.data?.theme.name ?? "light";
+    return 0.3 * red + 0.59 * green + 0.11 * blue < 128 ? "dark" : "light";
+  }
+
+  dress(theme) {
+    for (const name of ["ink", "paper", "faint", "grid", "accent", "vanishing", "steady", "exploding"]) {
+      this.root.style.setProperty(`--${name}`, theme[name]);
+    }
+    this.root.style.setProperty("--scale", theme.scale);
+    this.root.dataset.theme = theme.name;
+  }
+
+  // ---- what follows the hand
+
+  showSlider(declared) {
+    if (!this.sliders.has(declared.name)) {
+      const slider = createSlider(declared, (value, live) => this.ask({ [declared.name]: value }, live));
+      this.sliders.set(declared.name, slider);
+      this.hand.append(slider.root);
+    }
+    this.sliders.get(declared.name).show(declared);
+  }
+
+  // ---- the charts
+
+  showChart(chart) {
+    if (!this.sections.has(chart.name)) this.sections.set(chart.name, this.section(chart));
+    const section = this.sections.get(chart.name);
+    section.root.hidden = Boolean(chart.hidden);
+    if (!chart.drawn) return;
+    section.stamp = this.data.stamp;
+    section.answer.textContent = chart.answer;
+    section.notes.replaceChildren(...chart.notes.map((text) => element("li", "", {}, text)));
+    section.badges.replaceChildren(...chart.badges.map(badge));
+    this.showViews(section.views, chart.views);
+    section.plot.setAttribute("aria-label", `${chart.question} ${chart.answer}`);
+    section.plot.hidden = !chart.figure;
+    if (chart.figure) section.draw(chart);
+  }
+
+  section(chart) {
+    const root = element("section", "rv-chart", { "data-chart": chart.name, "aria-label": chart.question });
+    const head = element("div", "rv-head");
+    const views = element("div", "rv-views");
+    const answer = element("p", "rv-answer");
+    const badges = element("ul", "rv-badges", { "aria-label": "Verdicts" });
+    const plot = element("div", "rv-plot", chart.steps === "own" ? {} : { role: "img" });
+    const notes = element("ul", "rv-notes");
+    const [button, text] = explain(chart.symbols, `What is on "${chart.question}"`);
+    head.append(element("h3", "", {}, chart.question), button);
+    root.append(head, views, text, answer, badges, plot, notes);
+    if (this.sections.size === 1) this.root.append(this.detail); // what it chooses concerns every chart but the first
+    this.root.append(root);
+    const section = { root, answer, badges, views, plot, notes };
+    section.draw = chart.steps === "own" ? this.unrolled(section) : this.plotly(section);
+    this.observer.observe(root);
+    return section;
+  }
+
+  plotly(section) {
+    const onStep = (step) => this.select(step, section);
+    const onThreshold = (value, live) => this.ask({ clip_threshold: value }, live);
+    return async (chart) => {
+      section.steps = chart.steps;
+      await drawPlot(section, chart, this.data.plotly, { onStep, onThreshold });
+      markStep(section, this.step);
+      section.plot.dataset.stamp = section.stamp;
+      section.plot.dataset.drawn = Number(section.plot.dataset.drawn ?? 0) + 1;
+    };
+  }
+
+  unrolled(section) {
+    const network = createUnrolled(section.plot, (step) => this.select(step, section));
+    section.network = network;
+    return (chart) => {
+      network.update(unpack(chart.figure), { ...this.data.theme, colour: chart.figure.colour });
+      section.plot.dataset.stamp = section.stamp;
+    };
+  }
+
+  select(step, from) {
+    this.step = step;
+    for (const section of this.sections.values()) {
+      if (section.network) {
+        if (section !== from) section.network.select(step, true);
+      } else markStep(section, step);
+    }
+  }
+
+  showViews(host, views) {
+    host.replaceChildren(...views.map((declared) => {
+      if (!this.views.has(declared.name)) {
+        const view = createView(declared, (value) => this.ask({ [declared.name]: value }));
+        this.views.set(declared.name, view);
+      }
+      const view = this.views.get(declared.name);
+      view.show(declared);
+      return view.root;
+    }));
+  }
+
+  // Only what can be seen is computed and sent.
+  seen(entries) {
+    for (const entry of entries) {
+      const name = entry.target.dataset.chart;
+      if (entry.isIntersecting) this.visible.add(name);
+      else this.visible.delete(name);
+    }
+    const stale = [...this.visible].some((name) => this.sections.get(name)?.stamp !== this.data.stamp);
+    if (stale && this.sections.size) this.ask({});
+  }
+
+  destroy() {
+    this.observer.disconnect();
+    clearTimeout(this.inFlight);
+    for (const section of this.sections.values()) {
+      if (section.network) section.network.destroy();
+      else if (section.gd) window.Plotly.purge(section.gd);
+    }
+    this.root.remove();
+  }
+}
+
+function badge({ label, text, kind, colour }) {
+  const item = element("li", `rv-badge rv-${kind}`);
+  const dot = element("span", "rv-dot");
+  dot.style.background = colour;
+  item.append(dot, element("b", "", {}, label), document.createTextNode(` ${text}`));
+  return item;
+}
+
+const TYPES = { f4: Float32Array, u1: Uint8Array };
+
+/** Typed arrays in place of plotly's {dtype, bdata}. */
+function unpack(figure) {
+  const unpacked = Object.entries(figure).map(([name, value]) => {
+    if (!value?.bdata) return [name, value];
+    const bytes = Uint8Array.from(atob(value.bdata), (letter) => letter.charCodeAt(0));
+    return [name, new TYPES[value.dtype](bytes.buffer)];
+  });
+  return Object.fromEntries(unpacked);
+}

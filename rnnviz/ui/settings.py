@@ -1,0 +1,150 @@
+"""A visitor's settings: read from the address, kept for the session, written back to the address."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+from rnnviz import Config, Knob, RnnvizError, knobs
+from rnnviz.errors import shown
+from rnnviz.experiments.comparison import Comparison, Run
+from rnnviz.figures.chart import View
+from rnnviz.lessons import presets
+
+FAMILIES = (Comparison, Config, View)
+CHOSEN_BY_CELLS = ("cell",)  # a field of Config that each compared network sets for itself
+KNOBS: dict[str, Knob] = {
+    name: declared for family in FAMILIES for name, declared in knobs(family).items() if name not in CHOSEN_BY_CELLS
+}
+START: dict[str, Any] = {
+    **{f.name: f.default for family in FAMILIES for f in fields(family) if f.name in KNOBS},
+    **presets.START,
+}
+WORDS = ("preset", "hide", "pin")  # of an address, beside the settings
+LONGEST = 100_000  # characters of a pinned run
+TRUE, FALSE, NONE = ("true", "1", "on", "yes"), ("false", "0", "off", "no"), ("none", "")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the settings ask for."""
+
+    comparison: Comparison
+    config: Config
+    view: View
+
+    def runs(self) -> tuple[Run, ...]:
+        """Every compared run."""
+        return self.comparison.runs(self.config)
+
+
+def question(values: Mapping[str, Any]) -> Question:
+    """Settings as the three values they belong to.
+
+    Raises:
+        RnnvizError: for values that do not go together.
+    """
+    parts = [family(**{name: values[name] for name in knobs(family) if name in values}) for family in FAMILIES]
+    return Question(*parts)
+
+
+def from_query(parameters: Mapping[str, str | list[str]]) -> tuple[dict[str, Any], list[str]]:
+    """The settings that an address names, and a sentence for each one that is not allowed.
+
+    >>> from_query({"length": "50", "cells": "rnn,gru", "seed": "x"})
+    ({'length': 50, 'cells': ('rnn', 'gru')}, ["seed: must be a whole number from 0 to 2147483647, got 'x'."])
+    """
+    values, complaints = {}, []
+    for name, given in parameters.items():
+        text = given if isinstance(given, str) else given[-1] if given else ""
+        if name in WORDS:
+            continue
+        if name not in KNOBS:
+            complaints.append(f"{shown(name)[1:-1]}: is no setting of this page, and was left out.")
+            continue
+        try:
+            values[name] = KNOBS[name].checked(name, _value(KNOBS[name], text))
+        except RnnvizError as problem:
+            complaints.append(str(problem))
+    return values, complaints
+
+
+def to_query(values: Mapping[str, Any], base: Mapping[str, Any] = START) -> dict[str, str]:
+    """The parameters of an address: every setting that is not as it starts, or not as a preset's `base` has it.
+
+    >>> to_query({**START, "length": 50, "cells": ("rnn", "gru")})
+    {'cells': 'rnn,gru', 'length': '50'}
+    """
+    return {name: _text(values[name]) for name in START if values[name] != base[name]}
+
+
+def packed(values: Mapping[str, Any]) -> str:
+    """Settings as one word of an address, for a pinned run."""
+    return urlencode(to_query(values), errors="replace")
+
+
+def unpacked(word: str) -> tuple[dict[str, Any], list[str]]:
+    """The settings of a pinned run, and what is wrong with them."""
+    try:
+        given = parse_qs(word[:LONGEST], max_num_fields=100)
+    except ValueError:
+        return dict(START), ["pin: must be the settings of a run, as a copied link has them; it was left out."]
+    values, complaints = from_query(given)
+    return {**START, **values}, [f"pin, {complaint}" for complaint in complaints]
+
+
+def hidden(word: str) -> tuple[frozenset[str], list[str]]:
+    """The names after hide= in an address, and a sentence for those that name no control."""
+    names = [name for name in word.split(",") if name]
+    known = {*KNOBS, *HIDEABLE}
+    return frozenset(names) & known, [
+        f"hide: must name controls ({', '.join(sorted(known))}), got {shown(name)}."
+        for name in names
+        if name not in known
+    ][:3]
+
+
+HIDEABLE = ("preset", "more", "share", "pin", "downloads", "check", "equations", "reset", "dice")
+
+
+def from_text(name: str, given: Any) -> Any:
+    """A value from the browser in the type of its setting; what is no text or list stays as it is."""
+    if isinstance(given, list):
+        return tuple(given)
+    if isinstance(given, str):  # half a character would not go into an address
+        return _value(KNOBS[name], given.encode(errors="replace").decode())
+    return given
+
+
+def _value(declared: Knob, text: str) -> Any:
+    """The text of an address in the type of a setting; the text itself where it is none, for the refusal to show."""
+    if declared.many:
+        return tuple(filter(None, text.split(",")))
+    if declared.kind is bool:
+        return True if text.lower() in TRUE else False if text.lower() in FALSE else text
+    if declared.optional and text.lower() in NONE:
+        return None
+    if declared.kind in (int, float) and not declared.choices:
+        return _number(declared.kind, text)
+    return text
+
+
+def _number(kind: type, text: str) -> Any:
+    try:
+        return kind(text) if len(text) < 40 else text
+    except ValueError:
+        return text
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return (
+        f"{value:g}"
+        if isinstance(value, float) and float(f"{value:g}") == value
+        else "none"
+        if value is None
+        else str(value)
+    )

@@ -1,0 +1,96 @@
+"""What a visitor takes away: a link with its QR code, the numbers, a report, a PyTorch script."""
+
+from collections.abc import Callable
+from functools import partial
+from urllib.parse import urlencode
+
+import segno
+import streamlit as st
+
+from rnnviz import RnnvizError
+from rnnviz.experiments.script import pytorch_script
+from rnnviz.experiments.tables import to_csv, to_npz
+from rnnviz.figures.chart import Subject
+from rnnviz.figures.charts import CHARTS
+from rnnviz.figures.report import html_report, settings_of
+from rnnviz.figures.theme import THEMES
+from rnnviz.ui.controls import Session, address_of
+from rnnviz.ui.payload import drawn, subject_of
+from rnnviz.ui.settings import question
+
+LINK = "This link opens exactly this picture, seed included. The icon at its right copies it."
+FOR_THE_CLASS = (
+    "For the class: point a phone's camera at it. Add `&hide=more,seed` to take controls away and `&embed=true` for a "
+    "bare page."
+)
+
+
+def share(session: Session) -> None:
+    """The link to exactly this picture, and the same as a QR code."""
+    address = Picture(session).link
+    st.markdown(LINK)
+    st.code(address, language=None, wrap_lines=True)
+    try:
+        code = segno.make(address, error="l", micro=False)
+    except segno.DataOverflowError:
+        st.caption("The link is too long for a QR code; a shorter text makes it fit.")
+        return
+    st.image(code.svg_inline(scale=5, border=3, light="#FFFFFF"), width=280)
+    st.caption(FOR_THE_CLASS)
+
+
+class Picture:
+    """What is on the screen, for a file that is made later, when there is no page running.
+
+    The session's values are shared and not copied: the weight scale may move before a button is pressed.
+    """
+
+    def __init__(self, session: Session):
+        self.values, self.words = session.values, session.words()
+        self.pin, self.base = st.session_state["pin"], (st.context.url or "").split("?")[0]
+
+    @property
+    def link(self) -> str:
+        """The address of exactly this picture."""
+        query = urlencode(address_of(self.words, self.values))
+        return f"{self.base}?{query}" if query else self.base
+
+    @property
+    def subject(self) -> Subject:
+        """The compared runs."""
+        return subject_of(question(self.values), self.pin)
+
+    def report(self) -> str:
+        """Every chart of the page with its question and its answer, and the settings, as one HTML file."""
+        subject, theme = self.subject, THEMES["light"]
+        charts = [chart for chart in CHARTS.values() if chart.steps != "own"]  # the page itself draws that one
+        drawings = [drawn(chart, subject, theme) for chart in charts]
+        sections = [(c.question, d.answer, d.notes, d.figure) for c, d in zip(charts, drawings, strict=True)]
+        cells = "; ".join(run.label for run in subject.runs)
+        settings = [("Cells", cells), *settings_of(subject.focus.config, ("cell",))]
+        return html_report("Where does the gradient go?", self.link, sections, theme, settings)
+
+
+FILES: tuple[tuple[str, str, str, Callable[[Picture], str | bytes]], ...] = (
+    ("Numbers (CSV)", "rnnviz.csv", "text/csv", lambda picture: to_csv(picture.subject.runs)),
+    ("Arrays (npz)", "rnnviz.npz", "application/octet-stream", lambda picture: to_npz(picture.subject.runs)),
+    ("Report (HTML)", "rnnviz.html", "text/html", Picture.report),
+    ("PyTorch script", "rnnviz_run.py", "text/x-python", lambda picture: pytorch_script(picture.subject.runs)),
+)
+
+
+def downloads(session: Session) -> None:
+    """Files, each made when its button is pressed."""
+    picture = Picture(session)
+    for label, name, mime, make in FILES:
+        data = partial(_made, make, picture)
+        st.download_button(label, data, name, mime, on_click="ignore", key=f"get_{name}", width="stretch")
+    st.caption("PNG and SVG: the camera and the disk at the top right of each chart.")
+
+
+def _made(make: Callable, picture: Picture) -> str | bytes:
+    """A file's content; a sentence in its place where it cannot be made."""
+    try:
+        return make(picture)
+    except RnnvizError as problem:
+        return f"{problem}\n"
