@@ -15,7 +15,7 @@ STREAMLIT = $(PY) -m streamlit run app.py $(if $(PORT),--server.port $(PORT)) $(
 MORE_FILES = ulimit -S -n 65536 2>/dev/null || ulimit -S -n $$(ulimit -H -n) 2>/dev/null || true
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test lint format bench setup chromium clean
+.PHONY: help run dev test lint format bench pictures setup chromium clean
 
 help:  ## show this list
 	@echo "Usage: make TARGET [PORT=8600] [PYTHON=python3.12] [ARGS='...']"
@@ -41,6 +41,9 @@ format: $(VENV)/.dev  ## repair style and formatting where that is safe
 
 bench: $(VENV)/.run  ## measure the engine against torch, on this machine
 	$(PY) -m benchmarks $(ARGS)
+
+pictures: $(VENV)/.dev chromium  ## take the pictures in README.md and docs/ anew
+	$(PY) -m docs.pictures
 
 setup: $(VENV)/.dev  ## only set up .venv for development
 	@echo "Ready: $(PY)"

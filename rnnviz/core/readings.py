@@ -134,7 +134,7 @@ def _sentence(log10_norms, names, kind, decades, log10_growth, refilled, rounded
     verb, factor = ("halves", 0.5) if kind == "vanishing" else ("doubles", 2.0)
     pace = _steps_for(np.log10(factor), log10_growth)
     how = f"{verb} every {pace:.2g} steps"
-    if pace < 1:
+    if pace < 1.05:  # "every 1 steps"
         how = f"{'shrinks' if kind == 'vanishing' else 'grows'} {power_text(abs(log10_growth))}-fold a step"
     also = f" ({OWN_LOSSES[0].lower()}{OWN_LOSSES[1:]} adds to it)" if refilled else ""
     return f"The gradient {how}{also}; {names[0]} gets {share} the signal of {names[-1]}."

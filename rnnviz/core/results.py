@@ -177,7 +177,8 @@ class GradientFlow:
         """(T+1, H), log10 |∂L/∂h| of each unit, batch row 0; -inf for zero, NaN where float64 cannot hold the norm."""
         with np.errstate(divide="ignore", invalid="ignore"):
             sizes = np.log10(np.abs(self.adjoint[s, :, 0]))
-        held = (self.log10_norm[s, :, 0] > FLOAT64_SMALLEST) & np.isfinite(sizes).any(axis=1)
+        norms = self.log10_norm[s, :, 0]
+        held = (norms > FLOAT64_SMALLEST) & (norms < FLOAT64_LARGEST)
         return np.where(held[:, None], sizes, np.nan)
 
     def carriers(self, s: int = 0) -> np.ndarray:
@@ -194,8 +195,10 @@ class GradientFlow:
             return float(np.abs(self.hidden[s]).mean())
 
     def share_near_ends(self, s: int = 0) -> float:
-        """Which share of all h is within 0.1 of ±1."""
-        return float((np.abs(self.hidden[s]) > 0.9).mean())
+        """Which share of all h is within 0.1 of an end of its range: ±1, or 0 and 1 for the logistic function."""
+        stream, h = self.streams[s], self.hidden[s]
+        logistic = stream.cell.name == "rnn" and stream.activation.name == "sigmoid"
+        return float(((h < 0.1) | (h > 0.9) if logistic else np.abs(h) > 0.9).mean())
 
     @property
     def step_growth_log10(self) -> np.ndarray:

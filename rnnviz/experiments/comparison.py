@@ -178,6 +178,6 @@ class Run:
 
 
 def total_cost(runs: Sequence[Run], want: type) -> Cost:
-    """Seconds of all, and the memory of the largest."""
+    """Of all runs together: they are looked at side by side, and so all kept."""
     costs = [cost_of(run.config, want, *run.experiment.inputs.shape[::2]) for run in runs]
-    return Cost(sum(cost.seconds for cost in costs), max(cost.megabytes for cost in costs))
+    return Cost(sum(cost.seconds for cost in costs), sum(cost.megabytes for cost in costs))

@@ -200,7 +200,6 @@ class Config:
                 f"{self.gate_bias}."
             )
 
-
     @property
     def directions(self) -> int:
         """K."""

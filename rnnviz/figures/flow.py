@@ -40,7 +40,7 @@ def gradient_norms(subject: Subject, theme: Theme) -> Drawing:
     plain = [
         _Line(run, -1, run.unclipped.log10_norm, "without clipping", "pinned", relative)
         for run in subject.runs
-        if not np.array_equal(run.flow.log10_norm, run.unclipped.log10_norm, equal_nan=True)
+        if not np.allclose(run.flow.log10_norm, run.unclipped.log10_norm, atol=1e-9, equal_nan=True)
     ]
     lines += plain + pinned
     figure = blank(theme, HEIGHT)
@@ -206,7 +206,8 @@ def _answer(runs: tuple[Run, ...]) -> str:
     if runs[0].config.loss == "every":
         return "Every step's own loss adds to these totals, so they do not show how far the loss of one step reaches."
     told = "; ".join(f"{run.label} {_fate(run.flow)}" for run in runs)
-    return f"{runs[0].flow.verdict.steps} steps back from the loss, {told}."
+    steps = runs[0].flow.verdict.steps
+    return f"{steps} {'step' if steps == 1 else 'steps'} back from the loss, {told}."
 
 
 def _fate(flow: GradientFlow) -> str:
@@ -214,7 +215,7 @@ def _fate(flow: GradientFlow) -> str:
     share = power_text(reading.decades)
     return {
         "vanishing": f"has {share} of the signal left" if reading.decades > -np.inf else "has nothing left",
-        "steady": f"holds the signal (× {share})",
+        "steady": f"holds the signal (× {share})",
         "exploding": f"has grown it {share}-fold",
         "undefined": "is not a number",
     }[reading.kind]
@@ -226,9 +227,9 @@ def _badge(run: Run) -> tuple[str, str, str]:
     if run.config.loss == "every":
         return run.name, "each step's own loss adds to it", "steady"
     pace = ""
-    if np.isfinite(reading.half_life):
+    if 1.05 <= reading.half_life < np.inf:
         pace = f"halves every {reading.half_life:.2g} steps"
-    elif np.isfinite(reading.doubling_time):
+    elif 1.05 <= reading.doubling_time < np.inf:
         pace = f"doubles every {reading.doubling_time:.2g} steps"
     growth = f"×{reading.growth_per_step:.4g} a step" if np.isfinite(reading.growth_per_step) else ""
     return (
@@ -244,6 +245,10 @@ def _notes(subject: Subject) -> tuple[str, ...]:
     notes += [
         f"{run.label}: the bound (γ σ_max)ᵏ is known for an RNN with a loss at the last step alone."
         for run in subject.runs if "bound" in subject.view.overlays and run.bound_per_step is None
+    ]  # fmt: skip
+    notes += [
+        f"{run.label}: the straight lines belong to the backward direction."
+        for run in subject.runs if run.config.bidirectional and _theory(run, subject)
     ]  # fmt: skip
     asked = subject.runs[0].config.length
     if subject.runs[0].flow.steps < asked:

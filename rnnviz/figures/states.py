@@ -60,13 +60,16 @@ def _remembered(flow: GradientFlow, s: int, wanted: str) -> str:
     """One sentence on the states, and one on the gates' mean where a gate is shown."""
     if wanted in flow.gates:
         return f"Gate {wanted} is {flow.gates[wanted][s].mean():.2f} on average over all units and steps."
+    if wanted == "cell" and flow.cell is not None:
+        return f"A cell state is {np.abs(flow.cell[s]).mean():.2g} away from zero on average; it can grow by 1 a step."
     size, share = flow.mean_state(s), flow.share_near_ends(s)
     if not np.isfinite(size):
         return "The states grow beyond what float64 can hold, 1.8·10³⁰⁸."
     if flow.streams[s].cell.name == "rnn" and flow.streams[s].activation.name not in ("tanh", "sigmoid"):
         return f"A unit is {size:.2g} away from zero on average; nothing bounds it."
-    flat = "where the slope is small and little gradient passes"
-    return f"A unit is {size:.2g} away from zero on average; {share:.0%} of all values are within 0.1 of ±1, {flat}."
+    logistic = flow.streams[s].cell.name == "rnn" and flow.streams[s].activation.name == "sigmoid"
+    flat = f"within 0.1 of {'0 or 1' if logistic else '±1'}, where the slope is small and little gradient passes"
+    return f"A unit is {size:.2g} away from zero on average; {share:.0%} of all values are {flat}."
 
 
 def _shaded(flow: GradientFlow, s: int, shade: str) -> tuple[np.ndarray, tuple[float, float], str]:
@@ -84,14 +87,15 @@ def _shaded(flow: GradientFlow, s: int, shade: str) -> tuple[np.ndarray, tuple[f
 def _carried(flow: GradientFlow, s: int) -> str:
     """How many units carry the gradient where it enters and where it ends."""
     carriers = flow.streams[s].in_order(flow.carriers(s))
+    far, *_, near = flow.streams[s].in_order(flow.log10_norm[s, :, 0])
     units = flow.hidden.shape[-1]
     if not carriers[-1]:
-        return "No gradient enters this chain at its last step."
+        if near == -np.inf:
+            return "No gradient enters this chain at its last step."
+        return "At the loss, the gradient is beyond what float64 can hold unit by unit."
     if not carriers[0]:
-        return (
-            f"At the loss, half of the squared gradient sits in {carriers[-1]} of {units} units; none of it reaches "
-            "the far end."
-        )
+        fate = "none of it reaches the far end" if far == -np.inf else "float64 cannot hold those at the far end"
+        return f"At the loss, half of the squared gradient sits in {carriers[-1]} of {units} units; {fate}."
     return (
         f"Half of the squared gradient sits in {carriers[-1]} of {units} units at the loss, and in {carriers[0]} of "
         f"{units} at the far end."

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from rnnviz.core.readings import power_text
-from rnnviz.core.results import GradientFlow
 from rnnviz.experiments.comparison import Run
 from rnnviz.figures.chart import Drawing, Subject
 from rnnviz.figures.theme import Theme
@@ -26,16 +24,16 @@ def unrolled_network(subject: Subject, theme: Theme) -> Drawing:
         "steps": flow.steps,
         "streams": [{"label": s.label, "reverse": s.reverse, "layer": s.layer} for s in flow.streams],
         "units": units,
-        "shown": flow.hidden[:, :, 0, :units].astype(np.float32).ravel(),
-        "norms": flow.log10_norm[:, :, 0].astype(np.float32).ravel(),
-        "cellNorms": None if flow.cell_log10_norm is None else flow.cell_log10_norm[:, :, 0].astype(np.float32).ravel(),
+        "shown": flow.hidden[:, :, 0, :units].ravel(),
+        "norms": flow.log10_norm[:, :, 0].ravel(),
+        "cellNorms": None if flow.cell_log10_norm is None else flow.cell_log10_norm[:, :, 0].ravel(),
         "inputs": _read(run),
-        "outputs": run.experiment.outputs.astype(np.float32),
+        "outputs": run.experiment.outputs,
         "losses": run.experiment.counts.astype(np.uint8),
         "headReads": run.config.head,
         "colour": theme.colour(run.name),
     }
-    return Drawing(figure, _told(flow))
+    return Drawing(figure, flow.verdict.sentence)
 
 
 def _read(run: Run) -> list[str]:
@@ -43,9 +41,3 @@ def _read(run: Run) -> list[str]:
     if run.config.signal == "text":
         return list(run.config.text[: run.flow.steps])
     return [f"{value:.2f}" for value in run.experiment.inputs[:, 0, 0]]
-
-
-def _told(flow: GradientFlow) -> str:
-    reading = flow.verdict
-    share = power_text(reading.decades)
-    return f"{reading.steps} arrows lie between the loss and the far end; {share} of the signal arrives there."

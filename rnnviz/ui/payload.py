@@ -4,8 +4,10 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from rnnviz import Knob, RnnvizError
-from rnnviz.experiments.comparison import Run
+from rnnviz import BUDGET, Knob, RnnvizError
+from rnnviz.core.results import GradientFlow
+from rnnviz.experiments.comparison import Run, total_cost
+from rnnviz.experiments.cost import check_budget
 from rnnviz.figures.chart import Chart, Drawing, Subject
 from rnnviz.figures.charts import CHARTS
 from rnnviz.figures.theme import THEMES, Theme
@@ -57,7 +59,9 @@ def subject_of(asked: Question, pin: Mapping[str, Any] | None = None) -> Subject
     runs = asked.runs()
     pinned = question(pin).runs() if pin else ()
     same = {(run.name, run.config) for run in runs}
-    return Subject(runs, asked.view, tuple(run for run in pinned if (run.name, run.config) not in same))
+    other = tuple(run for run in pinned if (run.name, run.config) not in same)
+    check_budget(total_cost(runs + other, GradientFlow), BUDGET)
+    return Subject(runs, asked.view, other)
 
 
 def theme_for(name: str | None, projector: bool) -> Theme:

@@ -17,7 +17,7 @@ import plotly
 import streamlit as st
 from streamlit.components.v1 import declare_component
 
-from rnnviz.figures.theme import Theme
+from rnnviz.figures.theme import FONT, Theme
 
 SOURCES = Path(__file__).parent / "components" / "stage"
 FLOAT32 = 3e38  # beyond this a number needs float64
@@ -111,7 +111,7 @@ def dressed(theme: Theme) -> dict[str, Any]:
     return {
         "name": theme.name, "ink": theme.ink, "paper": theme.paper, "faint": theme.faint, "grid": theme.grid,
         "accent": theme.accent, "vanishing": theme.vanishing, "steady": theme.steady, "exploding": theme.exploding,
-        "negative": negative, "zero": zero, "positive": positive, "scale": theme.scale, "font": "inherit",
+        "negative": negative, "zero": zero, "positive": positive, "scale": theme.scale, "font": FONT,
     }  # fmt: skip
 
 

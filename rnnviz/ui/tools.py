@@ -22,6 +22,7 @@ MORE = (
 )
 # A setting that does nothing unless another one has one of these values.
 NEEDS = {"text": ("signal", "text"), "truncation_steps": ("truncation", "chunked", "sliding")}
+MOST_COMPLAINTS = 8
 SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&])")
 
 
@@ -32,8 +33,10 @@ def plain(text: str) -> str:
 
 def complain(session: Session) -> None:
     """A sentence for everything in the address, or from a control, that is not allowed."""
-    for complaint in session.complaints:
+    for complaint in session.complaints[:MOST_COMPLAINTS]:
         st.warning(plain(complaint))
+    if len(session.complaints) > MOST_COMPLAINTS:
+        st.warning(f"{len(session.complaints) - MOST_COMPLAINTS} more parameters of the address are not allowed.")
 
 
 def enlarge(projector: bool) -> None:

@@ -13,7 +13,8 @@ window.look = {
       return top < innerHeight && bottom > 0;
     });
     const isDrawn = (section) => section.querySelector(".rv-plot").dataset.stamp === look.stamp();
-    return Boolean(look.stamp()) && look.isIdle() && seen.every(isDrawn);
+    const expected = seen.length ? seen : [look.section("norms")]; // drawn first, in view or not
+    return Boolean(look.stamp()) && look.isIdle() && expected.every(isDrawn);
   },
   /** Whether the server has nothing more to say. */
   isIdle: () => !document.querySelector('[data-testid="stApp"][data-test-script-state="running"]'),
@@ -44,6 +45,8 @@ window.look = {
     const [mark, { xaxis }] = [look.section(name).querySelector(".rv-mark"), look.gd(name)._fullLayout];
     return mark.hidden ? null : Math.round(xaxis.p2l(parseFloat(mark.style.left) - xaxis._offset));
   },
+  /** The step under the pointer. */
+  hovered: (name) => look.gd(name)._hoverdata?.[0].x,
   /** The step that the unrolled network stands at. */
   step: () => Number(look.section("unrolled").querySelector(".u-value").textContent),
   position: () => Number(look.section("unrolled").querySelector("input[type=range]").value),

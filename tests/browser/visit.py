@@ -63,7 +63,11 @@ class Visit:
         """Scroll over every chart, and back to the top."""
         for name in self.look("[...document.querySelectorAll('[data-chart]')].map(({ dataset }) => dataset.chart)"):
             self.go_to(name)
-        self.page.locator('[data-testid="stMain"]').evaluate("main => main.scrollTo(0, 0)")
+        self.go_up()
+
+    def go_up(self) -> None:
+        """Scroll to the controls."""
+        self.page.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 0)")
         self.settle()
 
     def tab_to(self, selector: str, presses: int = 150) -> None:
@@ -88,6 +92,10 @@ class Visit:
         body.wait_for()
         self.settle()
         return body
+
+    def share(self, locator) -> float:
+        """Where a slider stands, as a share of its track."""
+        return locator.evaluate("slider => slider.value / slider.max")
 
     def handle(self, locator, share: float) -> tuple[float, float]:
         """Where a slider's knob is on the screen when it stands at a share of its track."""

@@ -160,3 +160,39 @@ def test_a_clip_of_the_signal_and_a_sliding_window_are_refused_before_anything_r
         message = refusal(lambda clip=clip: rnnviz.run(Config(clip=clip, truncation="sliding")))
         assert_clear(message, "clip")
         assert "truncation" in message
+
+
+SEVERAL = rnnviz.Knob("Several", "Two or three.", str, choices={"a": "A", "b": "B", "c": "C", "d": "D"}, low=2, many=3)
+
+
+@pytest.mark.parametrize("value", [("a", "b"), ["b", "a"], ("d", "c", "a")])
+def test_several_choices_become_a_tuple_in_their_order(value):
+    assert SEVERAL.checked("several", value) == tuple(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("a", "several: must be 2 to 3 different ones, got 'a'."),
+        ((), "several: must be 2 to 3 different ones, got ()."),
+        (("a", "b", "c", "d"), "several: must be 2 to 3 different ones, got ('a', 'b', 'c', 'd')."),
+        (("a", "b", "a"), "several: must be 2 to 3 different ones, got ('a', 'b', 'a')."),
+        (("a", "x"), "several: must be 'a', 'b', 'c' or 'd', got 'x'."),
+        ("ab", "several: must be 'a', 'b', 'c' or 'd', got 'ab'."),
+        (None, "several: must be 'a', 'b', 'c' or 'd', got None."),
+        ({"a", "b"}, None),
+        ({"a": 1}, "several: must be 'a', 'b', 'c' or 'd', got {'a': 1}."),
+        ((["a"], "b"), "several: must be 'a', 'b', 'c' or 'd', got ['a']."),
+    ],
+    ids=str,
+)
+def test_several_choices_word_for_word(value, sentence):
+    message = refusal(SEVERAL.checked, "several", value)
+    assert message == sentence or sentence is None
+    assert_clear(message, "several")
+
+
+@pytest.mark.parametrize("value", NONSENSE)
+def test_nonsense_is_no_choice_among_several(value):
+    for given in (value, ("a", value)):
+        assert refusal(SEVERAL.checked, "several", given).startswith("several: must be ")

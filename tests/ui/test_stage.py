@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from rnnviz.figures.theme import THEMES
-from rnnviz.ui.stage import Ask, dressed, encoded
+from rnnviz.ui.stage import SOURCES, Ask, dressed, encoded
 from tests.ui.hostile import JSON, TEXTS
 
 FIELDS = ("id", "live", "visible", "theme", "changes")
@@ -65,6 +66,13 @@ def test_floats_arrive_as_float32_unless_it_cannot_hold_them(array):
     np.testing.assert_array_equal(decoded(encoded(array)), array if large else array.astype(np.float32))
 
 
+def test_the_browser_knows_every_kind_of_array():
+    """The unrolled network is drawn by the page's own script, which decodes what plotly decodes elsewhere."""
+    known = re.search(r"const TYPES = \{(.*?)\}", (SOURCES / "stage.js").read_text(encoding="utf-8")).group(1)
+    for array in (np.zeros(2), np.array([1e300]), np.array([-np.inf]), np.zeros(2, np.uint8)):
+        assert f"{encoded(array)['dtype']}:" in known
+
+
 @pytest.mark.parametrize(
     "array",
     [
@@ -75,6 +83,8 @@ def test_floats_arrive_as_float32_unless_it_cannot_hold_them(array):
         np.array([True, False]),
         np.array([0, 255], np.uint8),
         np.array([np.nan, np.inf, -np.inf, -0.0]),
+        np.array([np.nan, np.nan]),
+        np.array([1e39, -1e308]),
         np.empty((0,)),
         np.empty((0, 3)),
     ],
@@ -82,7 +92,7 @@ def test_floats_arrive_as_float32_unless_it_cannot_hold_them(array):
 )
 def test_every_kind_of_array_arrives(array):
     sent = encoded(array)
-    assert sent["dtype"] == ("u1" if array.dtype == np.uint8 else "f4")
+    assert (sent["dtype"] == "u1") == (array.dtype == np.uint8)
     np.testing.assert_array_equal(decoded(sent), array)
     assert decoded(sent).shape == array.shape
     json.dumps(sent, allow_nan=False)
@@ -91,6 +101,7 @@ def test_every_kind_of_array_arrives(array):
 def test_the_rest_of_a_figure_stays_as_it_is():
     figure = {"a": [1, "x", None, True, (2.5, np.float64(3.0))], "b": {"c": np.int64(4), "d": np.array(["x", "é"])}}
     assert encoded(figure) == {"a": [1, "x", None, True, [2.5, 3.0]], "b": {"c": 4, "d": ["x", "é"]}}
+    assert encoded([float("nan"), np.float32("inf"), -np.inf]) == [None] * 3  # JSON has no such numbers
 
 
 @given(TEXTS)

@@ -41,7 +41,7 @@ with st.container(gap="small"):
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         tools.preset_box(session)
         session.control("cells")
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key="bar"):
         session.control("length", width=160)
         session.control("loss")
         session.control("clip", width=230)

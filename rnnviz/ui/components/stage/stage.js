@@ -217,7 +217,7 @@ function badge({ label, text, kind, colour }) {
   return item;
 }
 
-const TYPES = { f4: Float32Array, u1: Uint8Array };
+const TYPES = { f4: Float32Array, f8: Float64Array, u1: Uint8Array };
 
 /** Typed arrays in place of plotly's {dtype, bdata}. */
 function unpack(figure) {

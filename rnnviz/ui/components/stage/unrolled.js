@@ -12,8 +12,8 @@ const SLOWEST = 8; // steps per second with which a long wave sets off and arriv
 const CALM_PER_SECOND = 3; // pictures per second for readers who asked for reduced motion
 
 // Sizes in pixels at scale 1; a projector's scale multiplies the canvas as a whole.
-const PITCH = { least: 58, most: 132 };
-const BOX = { width: 28, height: 60, radius: 7 };
+const PITCH = { least: 60, most: 132 };
+const BOX = { width: 27, height: 70, radius: 7 };
 const GAP = { output: 70, layers: 42, directions: 14, river: 12 };
 const SHIFT = 6; // forward cells stand left and backward cells right of their step, which leaves room for rails
 const RAIL = 14; // how far from the step's middle a rail passes beside the other direction's cell
@@ -34,13 +34,13 @@ function short(value) {
 /** A norm from its log10: 3.1·10⁻⁴. */
 function written(log10) {
   if (Number.isNaN(log10)) return "NaN";
-  if (log10 > -2 && log10 < 3) return fixed(10 ** log10, log10 < 1 ? 2 : 0);
+  if (log10 > -1 && log10 < 3) return fixed(10 ** log10, log10 < 1 ? 2 : 0);
   if (!Number.isFinite(log10)) return log10 < 0 ? "0" : "∞";
   const exponent = Math.floor(log10 + 0.02); // 9.95 and more would be written 10.0
   return `${fixed(10 ** (log10 - exponent), 1)}·10${raised(fixed(exponent, 0))}`;
 }
 
-const exponentOf = (log10) => (Number.isFinite(log10) ? fixed(log10, Math.abs(log10) < 99.95 ? 1 : 0) : "");
+const exponentOf = (log10) => (Number.isFinite(log10) ? fixed(log10, Math.abs(log10) < 9.95 ? 1 : 0) : "");
 
 // ---- colour and width -----------------------------------------------------------------------------------------------
 
@@ -71,8 +71,8 @@ function plan(data) {
   const twoWay = data.streams.some(({ reverse }) => reverse);
   const kept = layers.slice(twoWay ? -MOST_STREAMS / 2 : -MOST_STREAMS);
   const half = twoWay ? steps * kept.length : steps;
-  const lossAtEndOnly = data.losses.indexOf(1) === steps - 1;
-  const readsFinals = lossAtEndOnly && data.headReads === "final_states";
+  // Each direction's own last state: the backward one's stands at step 1.
+  const readsFinals = twoWay && data.headReads === "final_states" && !data.losses.slice(1, -1).includes(1);
 
   const streams = data.streams.map(({ reverse, layer }, index) => {
     const level = kept.indexOf(layer);
@@ -99,7 +99,7 @@ function plan(data) {
     const walked = (Math.max(1, Math.ceil(now > half ? now - half : now)) - 1) % steps;
     return now > half ? steps - walked : walked + 1;
   };
-  return { streams, steps, half, end: 2 * half, twoWay, layers, levels: kept.length, stepAt };
+  return { streams, steps, half, end: 2 * half, twoWay, layers, levels: kept.length, readsFinals, stepAt };
 }
 
 /** Steps per second: the whole takes 6 to 12 seconds, and a fast wave sets off, turns and arrives slowly. */
@@ -248,8 +248,8 @@ function paintFlow(scene, lane, k, from, to, now, { widest = 10, label } = {}) {
   if (label && now > 0.6 && !scene.isFast) writePower(scene, log10, label.x, label.y, colour, label.align);
 }
 
-/** Where a lane runs through a box: its forward line, with the gradient's 10 and the number 25 below. */
-const laneY = (stream, y, index) => y + (stream.lanes.length === 1 ? 19 : 5 + 30 * index);
+/** Where a lane runs past a box: its forward line, with the gradient's 11 and the number 28 below. */
+const laneY = (stream, y, index) => y + (stream.lanes.length === 1 ? 23 : 4 + 37 * index);
 
 /** The recurrent connections from one column to the next. */
 function paintBetween(scene, column, next) {
@@ -263,8 +263,8 @@ function paintBetween(scene, column, next) {
     stream.lanes.forEach((lane, index) => {
       const height = laneY(stream, y, index);
       paintForward(scene, [earlier, height], [later, height], stream.filled(k + 1, position));
-      const label = { x: (earlier + later) / 2, y: height + 25 };
-      paintFlow(scene, lane, k, [later, height + 10], [earlier, height + 10], stream.reached(k, position), { label });
+      const label = { x: (earlier + later) / 2, y: height + 28 };
+      paintFlow(scene, lane, k, [later, height + 11], [earlier, height + 11], stream.reached(k, position), { label });
     });
   }
 }
@@ -360,7 +360,7 @@ function paintNames(scene) {
   for (const { stream, y } of layout.blocks.flatMap(({ cells }) => cells)) {
     stream.lanes.forEach((lane, index) => {
       name(lane.name, laneY(stream, y, index) + 3);
-      name(`∂L/∂${lane.name}`, laneY(stream, y, index) + 15);
+      name(`∂L/∂${lane.name}`, laneY(stream, y, index) + 16);
     });
     const direction = stream.reverse ? "backward" : plan.twoWay ? "forward" : "layer";
     context.save();
@@ -643,7 +643,7 @@ export function createUnrolled(host, onSelect) {
     const largest = data.shown.reduce((most, value) => (Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most), 1);
     const sign = ramp(theme.negative, theme.zero, theme.positive);
     const flow = ramp(theme.vanishing, theme.steady, theme.exploding);
-    Object.assign(scene, { data, theme, plan: plan(data), flow, signed: (value) => sign(value / largest) });
+    Object.assign(scene, { data, theme, plan: plan(data), flow, signed: (value) => sign(Math.sign(value) * Math.sqrt(Math.abs(value) / largest)) });
     for (const name of ["ink", "paper", "faint", "grid", "accent", "vanishing", "steady", "exploding", "font", "scale"]) {
       host.style.setProperty(`--${name}`, theme[name]);
     }
