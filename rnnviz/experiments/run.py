@@ -176,8 +176,8 @@ def _flow(experiment: Experiment) -> GradientFlow:
     config = experiment.config
     if config.signal_clip and config.truncation == "sliding":
         raise ConfigError(
-            "clip: cannot clip the signal under a sliding truncation, where every loss has a signal of its own; allowed "
-            f"are off, norm and value, or a truncation in chunks, got {config.clip!r}."
+            "clip: cannot clip the signal under a sliding truncation, where every loss has a signal of its own; "
+            f"allowed are off, norm and value, or a truncation in chunks, got {config.clip!r}."
         )
     return backpropagate(experiment.unrolled, experiment.output_gradient, config.signal_clip, config.truncated)
 

@@ -215,7 +215,7 @@ def _fate(flow: GradientFlow) -> str:
     share = power_text(reading.decades)
     return {
         "vanishing": f"has {share} of the signal left" if reading.decades > -np.inf else "has nothing left",
-        "steady": f"holds the signal (× {share})",
+        "steady": f"holds the signal (×\u00a0{share})",
         "exploding": f"has grown it {share}-fold",
         "undefined": "is not a number",
     }[reading.kind]

@@ -42,7 +42,7 @@ def complain(session: Session) -> None:
 def enlarge(projector: bool) -> None:
     """Larger type on the whole page."""
     if projector:
-        st.html("<style>html { font-size: 125%; }</style>")
+        st.html("<style>html { font-size: 115%; }</style>")
 
 
 def preset_box(session: Session) -> None:

@@ -12,7 +12,7 @@ const SLOWEST = 8; // steps per second with which a long wave sets off and arriv
 const CALM_PER_SECOND = 3; // pictures per second for readers who asked for reduced motion
 
 // Sizes in pixels at scale 1; a projector's scale multiplies the canvas as a whole.
-const PITCH = { least: 60, most: 132 };
+const PITCH = { least: 60, twoWay: 68, most: 132 };
 const BOX = { width: 27, height: 70, radius: 7 };
 const GAP = { output: 70, layers: 42, directions: 14, river: 12 };
 const SHIFT = 6; // forward cells stand left and backward cells right of their step, which leaves room for rails
@@ -40,6 +40,7 @@ function written(log10) {
   return `${fixed(10 ** (log10 - exponent), 1)}·10${raised(fixed(exponent, 0))}`;
 }
 
+const readAt = ({ inputs }, step) => (inputs[step - 1] === " " ? "␣" : inputs[step - 1]);
 const exponentOf = (log10) => (Number.isFinite(log10) ? fixed(log10, Math.abs(log10) < 9.95 ? 1 : 0) : "");
 
 // ---- colour and width -----------------------------------------------------------------------------------------------
@@ -112,7 +113,7 @@ function speedAt({ steps, half, end }, now) {
 
 /** Rows of boxes with the top layer on top and forward above backward; columns as wide as the room allows. */
 function arrange({ streams, steps, twoWay, levels }, width) {
-  const left = streams.length > 1 ? 64 : 48;
+  const gutter = streams.length > 1 ? 64 : 48;
   const blocks = [];
   let y = GAP.output;
   for (let level = levels - 1; level >= 0; level -= 1) {
@@ -127,11 +128,13 @@ function arrange({ streams, steps, twoWay, levels }, width) {
     y += level > 0 ? GAP.layers : 0;
   }
   const [reads, step, map] = [y + 36, y + 54, y + 70];
-  const inner = width - left - 4;
   const columns = steps + (twoWay ? 2 : 1);
-  const fitting = Math.max(3, Math.floor(inner / PITCH.least));
-  const pitch = columns > fitting ? inner / fitting : Math.min(PITCH.most, inner / columns);
-  return { blocks, reads, step, map, left, inner, columns, fitting, pitch, width, height: map + GAP.river * streams.length + 4 };
+  const room = width - gutter - 4;
+  const fitting = Math.max(3, Math.floor(room / (twoWay ? PITCH.twoWay : PITCH.least)));
+  const pitch = Math.min(PITCH.most, room / Math.min(columns, fitting));
+  const inner = pitch * Math.min(columns, fitting);
+  const height = map + GAP.river * streams.length + 4;
+  return { blocks, reads, step, map, left: gutter + (room - inner) / 2, inner, columns, fitting, pitch, width, height };
 }
 
 /** The resting picture of a long sequence: its beginning, a gap (null), its end. */
@@ -142,13 +145,12 @@ function abridged({ columns, fitting }) {
 
 /** The columns to draw, each with the x of its middle; those half outside the window too. */
 function columnsInView(layout, first, isAbridged) {
-  const { columns, fitting, pitch, left, inner } = layout;
+  const { columns, fitting, pitch, left } = layout;
   const place = (position, slot) => ({ position, x: left + (slot + 0.5) * pitch });
   if (isAbridged) return abridged(layout).map(place);
   const start = Math.max(0, Math.floor(first) - 1);
   const stop = Math.min(columns, Math.ceil(first + fitting) + 1);
-  const indent = Math.max(0, (inner / pitch - columns) / 2);
-  return Array.from({ length: stop - start }, (_, index) => place(start + index, start + index - first + indent));
+  return Array.from({ length: stop - start }, (_, index) => place(start + index, start + index - first));
 }
 
 // ---- drawing --------------------------------------------------------------------------------------------------------
@@ -203,6 +205,10 @@ function writePower(scene, log10, x, y, colour, align = "center") {
   context.font = `400 ${TYPE.small}px ${theme.font}`;
   const width = context.measureText(base).width + 0.85 * context.measureText(exponent).width;
   const start = x - { left: 0, center: width / 2, right: width }[align];
+  context.globalAlpha = 0.8; // readable over what it crosses
+  context.fillStyle = theme.paper;
+  context.fillRect(start - 1, y - 11, width + 2, 12);
+  context.globalAlpha = 1;
   const end = start + write(scene, base, start, y, { colour, align: "left" });
   write(scene, exponent, end, y - 4, { colour, size: 0.85 * TYPE.small, align: "left" });
 }
@@ -215,6 +221,10 @@ function paint(scene) {
   context.beginPath();
   context.rect(layout.left - 3, 0, layout.width, layout.map - 6);
   context.clip();
+  columns.forEach((column) => paintUpAndDown(scene, column));
+  columns.slice(1).forEach((next, index) => paintBetween(scene, columns[index], next)); // these bridge the rails
+  columns.forEach((column) => (column.position === null ? paintGap : paintColumn)(scene, column));
+  // A tint over everything, so that what bridges a line leaves no trace on it.
   columns.filter(({ position }) => position === scene.step).forEach(({ x }) => {
     context.globalAlpha = 0.1;
     context.fillStyle = theme.accent;
@@ -222,8 +232,6 @@ function paint(scene) {
     context.fill();
     context.globalAlpha = 1;
   });
-  columns.slice(1).forEach((next, index) => paintBetween(scene, columns[index], next));
-  columns.forEach((column) => (column.position === null ? paintGap : paintColumn)(scene, column));
   context.restore();
   paintNames(scene);
   paintMap(scene);
@@ -231,6 +239,7 @@ function paint(scene) {
 
 /** The line of one connection as the forward run goes over it, with a pulse while it does. */
 function paintForward({ context, theme }, from, to, filled) {
+  line(context, [from, to], 5, theme.paper);
   arrow(context, from, to, 1, filled > 0 ? theme.faint : theme.grid);
   if (filled === 0 || filled === 1) return;
   const share = Math.min(1, 2 * filled); // the second half of a step belongs to the cell, which fills
@@ -260,34 +269,41 @@ function paintBetween(scene, column, next) {
     if (k < 0 || k >= plan.steps) continue;
     const ends = [column.x + shift + BOX.width / 2 + 2, next.x + shift - BOX.width / 2 - 2];
     const [earlier, later] = stream.reverse ? ends.reverse() : ends;
+    const aside = Math.sign(shift) * (shift > 0 ? -4 : -7); // clear of the rails
     stream.lanes.forEach((lane, index) => {
       const height = laneY(stream, y, index);
       paintForward(scene, [earlier, height], [later, height], stream.filled(k + 1, position));
-      const label = { x: (earlier + later) / 2, y: height + 28 };
+      const label = { x: (earlier + later) / 2 + aside, y: height + 28 };
       paintFlow(scene, lane, k, [later, height + 11], [earlier, height + 11], stream.reached(k, position), { label });
     });
   }
 }
 
-/** One step: what it reads, its cells, and its output where that has a loss. */
+/** A step's connections with what it reads, with the layers above and with its loss. */
+function paintUpAndDown(scene, { position, x }) {
+  const { layout, plan } = scene;
+  if (position === null || position < 1 || position > plan.steps) return;
+  layout.blocks.forEach((block, index) => {
+    paintUpward(scene, block, position, x);
+    paintInput(scene, block, position, x, layout.blocks[index + 1]?.ceiling ?? layout.reads - 13);
+  });
+}
+
+/** A step's cells and the words above and below them. */
 function paintColumn(scene, { position, x }) {
   const { context, data, theme, layout, plan, isFast } = scene;
   const isStep = position >= 1 && position <= plan.steps;
   for (const block of layout.blocks) for (const cell of block.cells) paintCell(scene, cell, position, x);
-  const emphasis = position === scene.step ? { weight: 600 } : { colour: theme.faint };
-  if (!isFast) write(scene, isStep ? String(position) : "start", x, layout.step, emphasis);
-  if (!isStep) return;
-  const hasOutput = layout.blocks.map((block) => paintUpward(scene, block, position, x))[0];
-  layout.blocks.forEach((block, index) => {
-    paintInput(scene, block, position, x, layout.blocks[index + 1]?.ceiling ?? layout.reads - 13);
-  });
-  if (hasOutput) {
+  if (isStep && layout.blocks[0].cells.some(({ stream }) => stream.isRead(stream.order(position)))) {
     dot(context, [x, 28], 8, theme.accent);
     write(scene, "L", x, 32, { colour: theme.paper, weight: 600 });
   }
   if (isFast) return;
-  write(scene, data.inputs[position - 1], x, layout.reads, { size: TYPE.normal, room: layout.pitch - 4 });
-  if (data.losses[position - 1]) write(scene, short(data.outputs[position - 1]), x, 14, { size: TYPE.normal });
+  write(scene, isStep ? String(position) : "start", x, layout.step, position === scene.step ? { weight: 600 } : { colour: theme.faint });
+  if (!isStep) return;
+  write(scene, readAt(data, position), x, layout.reads, { size: TYPE.normal, room: layout.pitch - 4 });
+  const hasOutput = plan.readsFinals ? position === plan.steps : data.losses[position - 1];
+  if (hasOutput) write(scene, short(data.outputs[position - 1]), x, 14, { size: TYPE.normal });
 }
 
 /** A cell: its box, and the state of its units as squares once it has been computed. */
@@ -326,20 +342,21 @@ function paintInput(scene, { cells }, position, middle, floor) {
   }
 }
 
-/** From a layer's cells up to the loss or the layer above, and the gradient that comes down; says whether any is read. */
+/** From a layer's cells up to the loss or the layer above, and the gradient that comes down from there. */
 function paintUpward(scene, { cells, ceiling, top }, position, middle) {
-  const read = cells.filter(({ stream }) => stream.isRead(stream.order(position)));
-  for (const { stream, shift, y } of read) {
+  for (const { stream, shift, y } of cells) {
     const k = stream.order(position);
-    const x = middle + (shift > 0 ? RAIL : shift) - 4;
-    arrow(scene.context, [x, y - 2], [x, ceiling], 1, stream.filled(k, scene.position) === 1 ? scene.theme.faint : scene.theme.grid);
+    if (!stream.isRead(k)) continue;
+    const x = middle + (shift > 0 ? RAIL : shift - 4);
+    const down = x + (shift > 0 ? 6 : 8);
+    const colour = stream.filled(k, scene.position) === 1 ? scene.theme.faint : scene.theme.grid;
+    arrow(scene.context, [x, y - 2], [x, ceiling], 1, colour);
     // Only where nothing comes from a later step is the state's gradient that of this arrow.
     const isAlone = k === scene.plan.steps || stream.hidden.norm(k + 1) === -Infinity;
-    const label = shift > 0 ? { x: x + 14, align: "left", y: top - 12 } : { x: x - 5, align: "right", y: top - 12 };
+    const label = shift > 0 ? { x: x + 14, y: top - 12, align: "left" } : { x: x - 5, y: top - 12, align: "right" };
     const look = isAlone ? { widest: shift > 0 ? 4 : 10, label } : { widest: 2 };
-    paintFlow(scene, stream.hidden, k, [x + 8, ceiling], [x + 8, y - 2], stream.reached(k, scene.position), look);
+    paintFlow(scene, stream.hidden, k, [down, ceiling], [down, y - 2], stream.reached(k, scene.position), look);
   }
-  return read.length > 0;
 }
 
 /** The steps that the resting picture leaves out. */
@@ -364,7 +381,7 @@ function paintNames(scene) {
     });
     const direction = stream.reverse ? "backward" : plan.twoWay ? "forward" : "layer";
     context.save();
-    context.translate(11, y + BOX.height / 2);
+    context.translate(layout.left - 53, y + BOX.height / 2);
     context.rotate(-Math.PI / 2);
     if (plan.streams.length > 1) write(scene, plan.levels > 1 ? `${direction} ${stream.layer + 1}` : direction, 0, 0);
     context.restore();
@@ -416,32 +433,16 @@ function drawRiver(stream, { inner, columns }, steps, flow, ratio) {
 
 // ---- the elements around the picture --------------------------------------------------------------------------------
 
-const ICONS = {
-  reset: "M3 3h2v10H3zM13 3v10L6 8z",
-  back: "M11 3v10L4 8z",
-  play: "M4 2.5v11L13.5 8z",
-  pause: "M4 3h3v10H4zM9 3h3v10H9z",
-  forward: "M5 3v10l7-5z",
-};
-
 function element(parent, tag, className, attributes = {}, words = "") {
-  const made = parent.appendChild(document.createElementNS(parent.namespaceURI, tag));
+  const made = parent.appendChild(document.createElement(tag));
   Object.entries({ class: className, ...attributes }).forEach(([name, value]) => made.setAttribute(name, value));
   if (words) made.textContent = words;
   return made;
 }
 
-function iconButton(parent, icon, words) {
-  const button = element(parent, "button", "u-button", { type: "button" });
-  const drawing = button.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "svg"));
-  Object.entries({ viewBox: "0 0 16 16", "aria-hidden": "true" }).forEach((pair) => drawing.setAttribute(...pair));
-  const path = element(drawing, "path", "u-icon");
-  const wear = (shape, label) => {
-    path.setAttribute("d", ICONS[shape]);
-    Object.assign(button, { ariaLabel: label, title: label });
-  };
-  wear(icon, words);
-  return Object.assign(button, { wear });
+function dress(button, icon, label) {
+  button.dataset.icon = icon;
+  Object.assign(button, { ariaLabel: label, title: label });
 }
 
 function build(host) {
@@ -449,12 +450,12 @@ function build(host) {
   const canvas = element(root, "canvas", "u-canvas", { role: "img" });
   const readout = element(root, "p", "u-readout", { "aria-hidden": "true" });
   const controls = element(root, "div", "u-controls", { role: "group", "aria-label": "Play the unrolled network" });
-  const buttons = {
-    reset: iconButton(controls, "reset", "Reset (Backspace)"),
-    back: iconButton(controls, "back", "Step back (←)"),
-    play: iconButton(controls, "play", "Play (Space)"),
-    forward: iconButton(controls, "forward", "Step (→)"),
-  };
+  const labels = { reset: "Reset (Backspace)", back: "Step back (←)", play: "Play (Space)", forward: "Step (→)" };
+  const buttons = Object.fromEntries(Object.entries(labels).map(([name, label]) => {
+    const button = element(controls, "button", "u-button", { type: "button" });
+    dress(button, name, label);
+    return [name, button];
+  }));
   const track = element(controls, "div", "u-track");
   const range = element(track, "input", "u-range", { type: "range", min: 0, step: 1, "aria-label": "Position in time" });
   element(track, "span", "u-phase", { "aria-hidden": "true" }, "forward: states");
@@ -472,7 +473,7 @@ function build(host) {
 function readings(data, { streams }) {
   const units = data.units === 1 ? "h₁" : `h₁…${"₀₁₂₃₄₅₆₇₈"[data.units]}`; // the data holds no more of them
   const tops = streams.filter(({ isTop }) => isTop);
-  return [["Step", String], ["reads", (step) => data.inputs[step - 1]], ...tops.flatMap((stream) => {
+  return [["Step", String], ["reads", (step) => readAt(data, step)], ...tops.flatMap((stream) => {
     const direction = tops.length === 1 ? "" : stream.reverse ? "← " : "→ ";
     const size = (k) => Math.hypot(...data.shown.subarray(stream.row(k) * data.units, (stream.row(k) + 1) * data.units));
     const when = (known, value) => (step, now) => (known(stream.order(step), now) === 1 ? value(stream.order(step)) : "–");
@@ -559,7 +560,7 @@ export function createUnrolled(host, onSelect) {
 
   function play(wanted) {
     isPlaying = wanted;
-    buttons.play.wear(wanted ? "pause" : "play", wanted ? "Pause (Space)" : "Play (Space)");
+    dress(buttons.play, wanted ? "pause" : "play", wanted ? "Pause (Space)" : "Play (Space)");
     if (wanted) moveTo(scene.position === scene.plan.end ? 0 : scene.position);
     else render();
     wake();
@@ -639,25 +640,26 @@ export function createUnrolled(host, onSelect) {
   }
 
   function update(data, theme) {
-    const isSameTime = scene.plan?.end === plan(data).end && scene.data.steps === data.steps;
+    const next = plan(data);
+    const isSameTime = scene.plan?.end === next.end && scene.plan.steps === next.steps;
     const largest = data.shown.reduce((most, value) => (Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most), 1);
     const sign = ramp(theme.negative, theme.zero, theme.positive);
     const flow = ramp(theme.vanishing, theme.steady, theme.exploding);
-    Object.assign(scene, { data, theme, plan: plan(data), flow, signed: (value) => sign(Math.sign(value) * Math.sqrt(Math.abs(value) / largest)) });
+    Object.assign(scene, { data, theme, plan: next, flow, signed: (value) => sign(Math.sign(value) * Math.sqrt(Math.abs(value) / largest)) });
     for (const name of ["ink", "paper", "faint", "grid", "accent", "vanishing", "steady", "exploding", "font", "scale"]) {
       host.style.setProperty(`--${name}`, theme[name]);
     }
-    canvas.setAttribute("aria-label", takeaway(data, scene.plan));
-    range.max = scene.plan.end;
-    const { layers, levels } = scene.plan;
+    canvas.setAttribute("aria-label", takeaway(data, next));
+    range.max = next.end;
+    const { layers, levels } = next;
     note.textContent = levels < layers.length ? `The top ${levels} of ${layers.length} layers are drawn.` : "";
     readout.replaceChildren();
-    values = readings(data, scene.plan).map(([name, value]) => {
+    values = readings(data, next).map(([name, value]) => {
       const item = element(readout, "span", "u-item", {}, `${name} `);
       return { value, shown: element(item, "b", "u-value") };
     });
     if (!isSameTime) {
-      [scene.position, marked, reported] = [scene.plan.end, null, null];
+      [scene.position, marked, reported] = [next.end, null, null];
       if (isPlaying) play(false);
     }
     resize();
