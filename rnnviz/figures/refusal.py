@@ -1,5 +1,7 @@
 """A refusal in a visitor's words."""
 
+import re
+
 from rnnviz.errors import RnnvizError
 from rnnviz.experiments.config import Config
 from rnnviz.experiments.knobs import knobs
@@ -13,5 +15,7 @@ def plain(error: RnnvizError) -> str:
     'Sequence length, Layers: this run would take 20 s, so make one of them smaller.'
     """
     names, colon, rest = str(error).partition(": ")
-    labels = [knobs(Config)[name].label if name in knobs(Config) else name for name in names.split(", ")]
-    return f"{', '.join(labels)}{colon}{rest}"
+    labels = {name: declared.label for name, declared in knobs(Config).items()}
+    longer = "|".join(name for name in labels if "_" in name)  # a short one could be a word of the sentence
+    rest = re.sub(rf"\b({longer})\b", lambda name: labels[name[0]], rest)
+    return f"{', '.join(labels.get(name, name) for name in names.split(', '))}{colon}{rest}"

@@ -10,6 +10,7 @@ from rnnviz.experiments.comparison import Run, total_cost
 from rnnviz.experiments.cost import check_budget
 from rnnviz.figures.chart import Chart, Drawing, Subject
 from rnnviz.figures.charts import CHARTS
+from rnnviz.figures.refusal import plain
 from rnnviz.figures.theme import THEMES, Theme
 from rnnviz.ui.settings import KNOBS, Question, question
 from rnnviz.ui.stage import Ask, dressed, encoded
@@ -45,7 +46,7 @@ def payload(values: Mapping[str, Any], ask: Ask, theme: Theme, pin=None, hidden=
         wanted = visible & LIVE if ask.live else visible
         charts = [_chart(chart, subject, theme, values, hidden, chart.name in wanted) for chart in CHARTS.values()]
     except RnnvizError as problem:
-        sent["problem"] = str(problem)
+        sent["problem"] = plain(problem)
         charts = [_named(chart) for chart in CHARTS.values()]
     return {**sent, "charts": charts}
 
@@ -101,7 +102,7 @@ def drawn(chart: Chart, subject: Subject, theme: Theme) -> Drawing:
     try:
         return chart.draw(subject, theme)
     except RnnvizError as problem:
-        return Drawing({}, str(problem))
+        return Drawing({}, plain(problem))
 
 
 def _badge(badge: tuple[str, str, str], runs: tuple[Run, ...], theme: Theme) -> dict[str, str]:

@@ -26,7 +26,7 @@ MOST_COMPLAINTS = 8
 SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&])")
 
 
-def plain(text: str) -> str:
+def quoted(text: str) -> str:
     """A sentence that may quote a visitor, with nothing left in it that Markdown would format or link."""
     return SPECIAL.sub(r"\\\1", text)
 
@@ -34,7 +34,7 @@ def plain(text: str) -> str:
 def complain(session: Session) -> None:
     """A sentence for everything in the address, or from a control, that is not allowed."""
     for complaint in session.complaints[:MOST_COMPLAINTS]:
-        st.warning(plain(complaint))
+        st.warning(quoted(complaint))
     if len(session.complaints) > MOST_COMPLAINTS:
         st.warning(f"{len(session.complaints) - MOST_COMPLAINTS} more parameters of the address are not allowed.")
 
@@ -142,7 +142,7 @@ def below(session: Session) -> None:
             for run in question(session.values).runs():
                 st.success(f"{run.label}: {rnnviz.verify(run.config).sentence}", icon=":material/verified:")
     except RnnvizError as problem:
-        st.warning(plain(str(problem)))
+        st.warning(quoted(str(problem)))
 
 
 def _equations(session: Session) -> None:

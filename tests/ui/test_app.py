@@ -417,9 +417,9 @@ def test_a_thousand_wrong_names_do_not_bury_the_page():
 @pytest.mark.parametrize(
     ("parameters", "problem"),
     [
-        ({"length": "10000", "hidden_size": "256"}, "length, hidden_size, layers: this run would take about "),
-        ({"gate_bias": "1", "chrono": "20"}, "chrono: takes the place of gate_bias, "),
-        ({"pin": "length=10000&hidden_size=256"}, "length, hidden_size, layers: this run would take about "),
+        ({"length": "10000", "hidden_size": "256"}, "Sequence length, Hidden size, Layers: this run would take about "),
+        ({"gate_bias": "1", "chrono": "20"}, "Chrono initialisation: takes the place of Forget/update-gate bias, "),
+        ({"pin": "length=10000&hidden_size=256"}, "Sequence length, Hidden size, Layers: this run would take about "),
     ],
 )
 def test_settings_that_cannot_be_run_together_are_a_sentence_on_the_stage(parameters, problem):

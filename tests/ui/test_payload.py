@@ -82,9 +82,12 @@ def test_what_cannot_be_seen_is_not_computed(monkeypatch):
 @pytest.mark.parametrize(
     ("changed", "beginning"),
     [
-        (HUGE, "length, hidden_size, layers: this run would take about "),
-        ({"gate_bias": 1.0, "chrono": 20.0}, "chrono: takes the place of gate_bias, "),
-        ({"clip": "hidden_norm", "truncation": "sliding"}, "clip: cannot clip the signal under a sliding truncation"),
+        (HUGE, "Sequence length, Hidden size, Layers: this run would take about "),
+        ({"gate_bias": 1.0, "chrono": 20.0}, "Chrono initialisation: takes the place of Forget/update-gate bias, "),
+        (
+            {"clip": "hidden_norm", "truncation": "sliding"},
+            "Clipping: cannot clip the signal under a sliding truncation",
+        ),
     ],
 )
 def test_what_cannot_be_run_is_one_sentence_and_every_chart_is_still_named(changed, beginning):
@@ -97,7 +100,7 @@ def test_what_cannot_be_run_is_one_sentence_and_every_chart_is_still_named(chang
 
 
 def test_a_pinned_run_over_the_budget_is_a_sentence_too():
-    assert sent(pin={**START, **HUGE})["problem"].startswith("length, hidden_size, layers: ")
+    assert sent(pin={**START, **HUGE})["problem"].startswith("Sequence length, Hidden size, Layers: ")
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -31,6 +31,8 @@ class Stage {
     this.hand = element("div", "rv-hand");
     this.detail = element("div", "rv-detail");
     this.root.append(this.problem, this.hand);
+    const embedded = new URLSearchParams(location.search).get("embed") === "true";
+    this.root.classList.toggle("rv-embedded", embedded);
     host.append(this.root);
     this.sections = new Map();
     this.sliders = new Map();

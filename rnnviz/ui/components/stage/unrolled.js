@@ -12,7 +12,7 @@ const SLOWEST = 8; // steps per second with which a long wave sets off and arriv
 const CALM_PER_SECOND = 3; // pictures per second for readers who asked for reduced motion
 
 // Sizes in pixels at scale 1; a projector's scale multiplies the canvas as a whole.
-const PITCH = { least: 60, twoWay: 68, most: 132 };
+const PITCH = { least: 58, withRails: 68, most: 132 };
 const BOX = { width: 27, height: 70, radius: 7 };
 const GAP = { output: 70, layers: 42, directions: 14, river: 12 };
 const SHIFT = 6; // forward cells stand left and backward cells right of their step, which leaves room for rails
@@ -100,7 +100,7 @@ function plan(data) {
     const walked = (Math.max(1, Math.ceil(now > half ? now - half : now)) - 1) % steps;
     return now > half ? steps - walked : walked + 1;
   };
-  return { streams, steps, half, end: 2 * half, twoWay, layers, levels: kept.length, readsFinals, stepAt };
+  return { streams, steps, half, end: 2 * half, twoWay, layers, levels: kept.length, stepAt };
 }
 
 /** Steps per second: the whole takes 6 to 12 seconds, and a fast wave sets off, turns and arrives slowly. */
@@ -130,7 +130,8 @@ function arrange({ streams, steps, twoWay, levels }, width) {
   const [reads, step, map] = [y + 36, y + 54, y + 70];
   const columns = steps + (twoWay ? 2 : 1);
   const room = width - gutter - 4;
-  const fitting = Math.max(3, Math.floor(room / (twoWay ? PITCH.twoWay : PITCH.least)));
+  const least = twoWay && width > 600 ? PITCH.withRails : PITCH.least; // a phone has to see some steps, too
+  const fitting = Math.max(3, Math.floor(room / least));
   const pitch = Math.min(PITCH.most, room / Math.min(columns, fitting));
   const inner = pitch * Math.min(columns, fitting);
   const height = map + GAP.river * streams.length + 4;
@@ -269,7 +270,7 @@ function paintBetween(scene, column, next) {
     if (k < 0 || k >= plan.steps) continue;
     const ends = [column.x + shift + BOX.width / 2 + 2, next.x + shift - BOX.width / 2 - 2];
     const [earlier, later] = stream.reverse ? ends.reverse() : ends;
-    const aside = Math.sign(shift) * (shift > 0 ? -4 : -7); // clear of the rails
+    const aside = shift === 0 ? 0 : shift > 0 ? -4 : 7; // clear of the rails
     stream.lanes.forEach((lane, index) => {
       const height = laneY(stream, y, index);
       paintForward(scene, [earlier, height], [later, height], stream.filled(k + 1, position));
@@ -294,7 +295,9 @@ function paintColumn(scene, { position, x }) {
   const { context, data, theme, layout, plan, isFast } = scene;
   const isStep = position >= 1 && position <= plan.steps;
   for (const block of layout.blocks) for (const cell of block.cells) paintCell(scene, cell, position, x);
-  if (isStep && layout.blocks[0].cells.some(({ stream }) => stream.isRead(stream.order(position)))) {
+  const k = (stream) => stream.order(position);
+  const readers = layout.blocks[0].cells.map(({ stream }) => stream).filter((stream) => isStep && stream.isRead(k(stream)));
+  if (readers.length) {
     dot(context, [x, 28], 8, theme.accent);
     write(scene, "L", x, 32, { colour: theme.paper, weight: 600 });
   }
@@ -302,7 +305,7 @@ function paintColumn(scene, { position, x }) {
   write(scene, isStep ? String(position) : "start", x, layout.step, position === scene.step ? { weight: 600 } : { colour: theme.faint });
   if (!isStep) return;
   write(scene, readAt(data, position), x, layout.reads, { size: TYPE.normal, room: layout.pitch - 4 });
-  const hasOutput = plan.readsFinals ? position === plan.steps : data.losses[position - 1];
+  const hasOutput = data.losses[position - 1] && readers.every((stream) => stream.filled(k(stream), scene.position) === 1);
   if (hasOutput) write(scene, short(data.outputs[position - 1]), x, 14, { size: TYPE.normal });
 }
 
@@ -492,7 +495,7 @@ function takeaway(data, { streams, steps, twoWay }) {
     const direction = twoWay ? `${stream.reverse ? "backward" : "forward"} direction ` : "";
     return `${direction}${source ? `${value(source)} at the loss, ` : ""}${value(1)} at step ${stream.position(1)}`;
   });
-  return `Backward wave of ${data.label} over ${steps} steps: log10 norm ${ways.join("; ")}`;
+  return `Backward wave of ${data.label} over ${steps} ${steps === 1 ? "step" : "steps"}: log10 norm ${ways.join("; ")}`;
 }
 
 // ---- the component --------------------------------------------------------------------------------------------------
@@ -521,7 +524,7 @@ export function createUnrolled(host, onSelect) {
     const { columns, fitting } = layout;
     const step = current();
     const isFast = isPlaying && columns > fitting && fitting < FLICKER * speedAt(plan, position);
-    const lead = isFast || marked !== null ? fitting >> 1 : position > plan.half ? fitting - 2 : 1;
+    const lead = isFast || !isPlaying ? fitting >> 1 : position > plan.half ? fitting - 2 : 1;
     if (isFast || step < target + 1 || step > target + fitting - 2) target = step - lead;
     target = clamp(target, 0, Math.max(0, columns - fitting));
     const first = isPlaying && !isFast ? target + (scene.first - target) * Math.exp(-seconds / 0.07) : target;
@@ -536,19 +539,18 @@ export function createUnrolled(host, onSelect) {
     paint(scene);
     values.forEach(({ shown, value }) => { shown.textContent = value(scene.step, scene.position); });
     range.value = scene.position;
-    clearTimeout(speaking);
-    if (!isPlaying) speaking = setTimeout(speak, 600);
   }
 
-  /** A screen reader hears where the wave has come to rest, not every frame. */
+  /** A screen reader hears where the reader has come to rest, not every frame. */
   function speak() {
-    const words = readout.textContent;
-    if (live.textContent !== words) live.textContent = words;
+    live.textContent = [...readout.children].map((item) => item.textContent).join(" · ");
     range.setAttribute("aria-valuetext", `${scene.position > scene.plan.half ? "backward" : "forward"}, step ${scene.step}`);
   }
 
   function settle(seconds) {
     render(seconds);
+    clearTimeout(speaking);
+    speaking = setTimeout(speak, 600);
     if (reported !== current()) onSelect((reported = current()));
   }
 
