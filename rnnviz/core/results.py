@@ -153,8 +153,10 @@ class GradientFlow:
     @property
     def findings(self) -> tuple[str, ...]:
         """What the reader of the numbers must know, a sentence each: values beyond float64, dead or saturated units."""
-        rows = {status: int((self.status == status).any(axis=(0, 2)).sum()) for status in FINDINGS}
-        found = [FINDINGS[status].format(rows=count) for status, count in rows.items() if count]
+        every = self.status
+        unusual = [status for status in FINDINGS if every.any() and (every == status).any()]
+        rows = {status: int((every == status).any(axis=(0, 2)).sum()) for status in unusual}
+        found = [FINDINGS[status].format(rows=count) for status, count in rows.items()]
         if self.overflow_step is not None:
             found.insert(
                 0, f"The forward run left float64 at step {self.overflow_step}: its states grew beyond 1.8e308."

@@ -40,4 +40,4 @@ def _read(run: Run) -> list[str]:
     """What each step reads: a character, or the first channel's value."""
     if run.config.signal == "text":
         return list(run.config.text[: run.flow.steps])
-    return [f"{value:.2f}" for value in run.experiment.inputs[:, 0, 0]]
+    return [f"{value:.2f}".replace("-", "\N{MINUS SIGN}") for value in run.experiment.inputs[:, 0, 0]]

@@ -86,18 +86,19 @@ def test_a_knob_that_comes_back_lets_go(visit):
     expect(track).to_have_attribute("aria-valuetext", "2")
 
 
-@pytest.mark.parametrize(("typed", "taken"), [("25", 20), ("-3", 0), ("", 1.1), ("1e999", 1.1)])
-def test_the_box_says_what_is_drawn(visit, typed, taken):
+def test_the_box_says_what_is_drawn(visit):
     tab = visit()
     box = tab.page.get_by_role("spinbutton", name="Weight scale, exact value")
-    box.focus()
-    box.press("Control+a")
-    box.press("Delete")
-    box.press_sequentially(typed)
-    box.press("Enter")
-    expect(box).to_have_value(f"{taken:g}")
-    if taken:
-        tab.until("taken => look.showsScale(taken)", taken)
+    for typed, taken in {"25": 20, "": 20, "1e999": 20, "1.5": 1.5, "-3": 0}.items():
+        box.focus()
+        box.press("Control+a")
+        box.press("Delete")
+        box.press_sequentially(typed)
+        box.press("Enter")
+        expect(box).to_have_value(f"{taken:g}")
+        tab.page.wait_for_url(f"**/?weight_scale={taken:g}")
+        if taken:
+            tab.until("taken => look.showsScale(taken)", taken)
 
 
 def test_back_undoes(visit):
@@ -346,24 +347,23 @@ def test_the_files_are_what_they_say(visit):
 
 @pytest.mark.parametrize(
     ("query", "scheme", "box"),
-    [
-        ("", "light", None),
-        ("", "dark", None),
-        ("", "light", "More"),
-        ("", "dark", "Share"),
-        ("?preset=what-clipping-changes", "light", None),
-    ],
-    ids=["light", "dark", "more", "share", "preset"],
+    [("", "light", "More"), ("", "dark", "Share"), ("?preset=what-clipping-changes", "light", "Take away")],
+    ids=["light", "dark", "preset"],
 )
 def test_assistive_technology_finds_its_way(visit, query, scheme, box):
     tab = visit(query, color_scheme=scheme)
     tab.see_all()
-    if box:
-        tab.open(box)
+    found = violations(tab)
+    tab.open(box)
+    found |= violations(tab)
+    print(*sorted(found), sep="\n")
+    assert [each for each in found if each[1] in ("serious", "critical")] == []
+
+
+def violations(tab):
+    """(rule, how grave, where) of whatever axe-core finds."""
     found = Axe().run(tab.page, options={"resultTypes": ["violations"]}).response["violations"]
-    report = [(each["id"], each["impact"], node["target"]) for each in found for node in each["nodes"]]
-    print(*report, sep="\n")
-    assert [line for line in report if line[1] in ("serious", "critical")] == []
+    return {(each["id"], each["impact"], str(node["target"])) for each in found for node in each["nodes"]}
 
 
 def test_a_teacher_prepares_the_page(visit):
@@ -378,7 +378,7 @@ def test_a_teacher_prepares_the_page(visit):
 
     tab.go("?hide=seed&projector=true&embed=true")
     large = tab.look(f"[{size}, {tick}]")
-    assert [round(b / a, 1) for a, b in zip(small, large, strict=True)] == [1.2, 1.4]
+    assert all(b > 1.1 * a for a, b in zip(small, large, strict=True))
     expect(tab.page.get_by_test_id("stHeader")).to_be_empty()
     expect(tab.page.get_by_test_id("stAlert")).to_have_count(0)
     more = tab.open("More")

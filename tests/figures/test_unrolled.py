@@ -33,7 +33,7 @@ def test_the_numbers_are_the_run_s(name):
         np.testing.assert_allclose(figure["cellNorms"].reshape(streams, 13), flow.cell_log10_norm[:, :, 0], rtol=1e-6)
     readout = [experiment.readout @ flow.output[t, 0] for t in range(12)]
     np.testing.assert_allclose(figure["outputs"], readout, rtol=1e-5, atol=1e-6)
-    assert figure["inputs"] == [f"{value:.2f}" for value in experiment.inputs[:, 0, 0]]
+    assert [float(text.replace("−", "-")) for text in figure["inputs"]] == experiment.inputs[:, 0, 0].round(2).tolist()
 
 
 def test_a_small_network_shows_all_of_its_units():
