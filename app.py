@@ -10,7 +10,8 @@ st.set_page_config(
     layout="wide",
     menu_items={"About": "rnnviz: see how gradients move through recurrent networks."},
 )
-st.logo("assets/logo.svg", size="large")
+if not st.context.is_embedded:
+    st.logo("assets/logo.svg", size="large")
 page = st.navigation([st.Page("rnnviz/ui/pages/explore.py", title="Explore")], position="top")
 try:
     page.run()

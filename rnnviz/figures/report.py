@@ -17,7 +17,7 @@ from rnnviz.figures.theme import Theme
 FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 # Nothing may be fetched; the scripts and styles are those of this file alone.
 POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:"
-OPTIONS = {"responsive": True, "displaylogo": False}
+OPTIONS = {"responsive": True, "displaylogo": False, "showSendToCloud": False}
 
 STYLE = """
 :root { color-scheme: COLOUR_SCHEME; }

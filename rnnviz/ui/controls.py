@@ -131,7 +131,12 @@ def _widget(declared: Knob) -> Callable:
 
 def _several(declared: Knob, name: str, value, shared):
     st.multiselect(
-        declared.label, list(declared.choices), format_func=declared.choices.get, max_selections=declared.many, **shared
+        declared.label,
+        list(declared.choices),
+        format_func=declared.choices.get,
+        max_selections=declared.many,
+        select_all=False,
+        **shared,
     )
 
 

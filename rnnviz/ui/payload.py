@@ -44,6 +44,7 @@ def payload(values: Mapping[str, Any], ask: Ask, theme: Theme, pin=None, hidden=
         sent["detail"] = [_view(name, values, subject) for name in DETAIL if name not in hidden]
         visible = ask.visible if ask.visible is not None else FIRST_SEEN
         wanted = visible & LIVE if ask.live else visible
+        wanted = {name for name in wanted if ask.drawn.get(name) != sent["stamp"]}
         charts = [_chart(chart, subject, theme, values, hidden, chart.name in wanted) for chart in CHARTS.values()]
     except RnnvizError as problem:
         sent["problem"] = plain(problem)

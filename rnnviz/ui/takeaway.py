@@ -20,8 +20,8 @@ from rnnviz.ui.settings import question
 
 LINK = "This link opens exactly this picture, seed included. The icon at its right copies it."
 FOR_THE_CLASS = (
-    "For the class: point a phone's camera at it. Add `&hide=more,seed` to take controls away and `&embed=true` for a "
-    "bare page."
+    "For the class: point a phone's camera at it. Add `{joint}hide=more,seed` to take controls away and "
+    "`&embed=true` for a bare page."
 )
 
 
@@ -35,8 +35,8 @@ def share(session: Session) -> None:
     except segno.DataOverflowError:
         st.caption("The link is too long for a QR code; a shorter text makes it fit.")
         return
-    st.image(code.svg_inline(scale=5, border=3, light="#FFFFFF"), width=280)
-    st.caption(FOR_THE_CLASS)
+    st.image(code.svg_inline(scale=5, border=3, light="#FFFFFF"), width=280, alt="QR code of this link")
+    st.caption(FOR_THE_CLASS.format(joint="&" if "?" in address else "?"))
 
 
 class Picture:

@@ -229,3 +229,11 @@ def test_the_theme_of_the_page(name, projector):
     theme = theme_for(name, projector)
     assert theme.name == ("dark" if name == "dark" else "light")
     assert (theme.scale > 1.0) == projector
+
+
+def test_what_is_up_to_date_is_not_sent_again():
+    theme = theme_for("light", False)
+    first = payload(START, Ask(visible=frozenset({"norms", "states"})), theme)
+    drawn = {"norms": first["stamp"], "states": "another"}
+    again = payload(START, Ask(visible=frozenset({"norms", "states"}), drawn=drawn), theme)
+    assert {chart["name"] for chart in again["charts"] if chart["drawn"]} == {"states"}

@@ -36,8 +36,15 @@ def test_whatever_comes_is_a_question(given):
 
 
 def test_a_question_is_what_was_asked():
-    sent = {"id": 7, "live": True, "visible": ["norms", "units"], "theme": "dark", "changes": {"length": 5}}
-    assert Ask.of(sent) == Ask(7, True, frozenset({"norms", "units"}), "dark", {"length": 5})
+    sent = {
+        "id": 7,
+        "live": True,
+        "visible": ["norms", "units"],
+        "drawn": {"norms": "a"},
+        "theme": "dark",
+        "changes": {"length": 5},
+    }
+    assert Ask.of(sent) == Ask(7, True, frozenset({"norms", "units"}), {"norms": "a"}, "dark", {"length": 5})
     assert Ask.of({"visible": []}) == Ask(visible=frozenset())
 
 

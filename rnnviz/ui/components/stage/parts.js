@@ -22,7 +22,7 @@ export function explain(text, label) {
   return [button, body];
 }
 
-const POSITIONS = 1000;
+const POSITIONS = 400; // coarser than the three digits of a value, else an arrow key may round back to where it came from
 
 /** A slider whose track is logarithmic; it speaks while it is dragged (live) and when it is let go. */
 export function createSlider(declared, onChange) {
@@ -52,12 +52,19 @@ export function createSlider(declared, onChange) {
     onChange(value, live);
   };
   track.addEventListener("input", () => { held = true; say(true); });
-  track.addEventListener("change", () => { held = false; say(false); });
-  box.addEventListener("change", () => { if (box.value !== "") onChange(Number(box.value), false); });
+  // No "change" comes when a drag ends where it began.
+  const letGo = () => { if (held) { held = false; say(false); } };
+  for (const end of ["change", "pointerup", "pointercancel", "blur"]) track.addEventListener(end, letGo);
+  let shown = declared.value;
+  box.addEventListener("change", () => {
+    if (box.value === "") box.value = shown; // nothing, or no number
+    else onChange(Number(box.value = Math.min(declared.high, Math.max(declared.low, Number(box.value)))), false);
+  });
   rail.append(track, ticks);
   root.append(label, button, rail, box, text);
   const show = ({ value, hidden }) => {
     root.hidden = hidden;
+    shown = value;
     if (held) return;
     track.value = toPosition(value);
     track.setAttribute("aria-valuetext", String(value));

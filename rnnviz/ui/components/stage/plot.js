@@ -48,6 +48,7 @@ function config(section) {
   });
   return {
     displaylogo: false,
+    showSendToCloud: false, // else plotly offers to upload the chart
     modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
     modeBarButtonsToAdd: [save("png"), save("svg")],
   };
@@ -126,6 +127,7 @@ function createThreshold(section, shape, onThreshold) {
     section.dragging = false;
     move(under(section, shape, event), false);
   });
+  handle.addEventListener("pointercancel", () => { section.dragging = false; });
   handle.addEventListener("keydown", (event) => {
     const by = { ArrowUp: 0.1, ArrowRight: 0.1, ArrowDown: -0.1, ArrowLeft: -0.1 }[event.key];
     if (!by) return;

@@ -41,7 +41,10 @@ class Stage {
     this.changes = {};
     this.id = 0;
     this.step = null;
-    this.observer = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: "160px 0px" });
+    this.observer = new IntersectionObserver((entries) => this.seen(entries), {
+      root: host.closest('[data-testid="stMain"]'),
+      rootMargin: "160px 0px",
+    });
   }
 
   receive(data, send) {
@@ -59,6 +62,7 @@ class Stage {
     this.showViews(this.detail, data.detail);
     this.root.dataset.stamp = data.live ? "" : data.stamp; // for whoever waits until all of it has been drawn
     if (this.pageTheme() !== data.theme.name) this.ask({});
+    else if (!data.live && !data.problem && this.askedAgain !== data.stamp) this.askForStale();
   }
 
   // ---- asking the server: one question in flight, the latest value wins
@@ -75,7 +79,8 @@ class Stage {
     this.inFlight = setTimeout(() => this.answered(), ANSWER_WITHIN);
     this.id += 1;
     const shown = [...this.sections.keys()].filter((name) => this.visible.has(name));
-    this.send({ id: this.id, live: this.live, visible: shown, theme: this.pageTheme(), changes: this.changes });
+    const drawn = Object.fromEntries(shown.map((name) => [name, this.sections.get(name).stamp ?? ""]));
+    this.send({ id: this.id, live: this.live, visible: shown, drawn, theme: this.pageTheme(), changes: this.changes });
     this.changes = {};
   }
 
@@ -134,7 +139,7 @@ class Stage {
     const views = element("div", "rv-views");
     const answer = element("p", "rv-answer");
     const badges = element("ul", "rv-badges", { "aria-label": "Verdicts" });
-    const plot = element("div", "rv-plot", chart.steps === "own" ? {} : { role: "img" });
+    const plot = element("div", "rv-plot", { role: "figure", "aria-label": chart.question });
     const notes = element("ul", "rv-notes");
     const [button, text] = explain(chart.symbols, `What is on "${chart.question}"`);
     head.append(element("h3", "", {}, chart.question), button);
@@ -196,8 +201,15 @@ class Stage {
       if (entry.isIntersecting) this.visible.add(name);
       else this.visible.delete(name);
     }
+    this.askForStale();
+  }
+
+  // The page may also have run again without being asked (a control, the Back button), on what it knew from the last question.
+  askForStale() {
     const stale = [...this.visible].some((name) => this.sections.get(name)?.stamp !== this.data.stamp);
-    if (stale && this.sections.size) this.ask({});
+    if (!stale) return;
+    this.askedAgain = this.data.stamp; // once: what cannot be drawn is not asked for over and over
+    this.ask({});
   }
 
   destroy() {
