@@ -85,7 +85,7 @@ class _Line:
             "y": np.full(zero.sum(), foot + 0.04 * abs(foot), np.float32), "mode": "markers",
             "marker": {"symbol": "x-thin-open", "color": colour, "size": 7 * theme.scale}, "hoverinfo": "x+name",
         }  # fmt: skip
-        return [line, cross]
+        return [line, cross] if zero.any() else [line]
 
     def _why(self, zero: np.ndarray) -> str:
         rounded = (self.run.flow.status[self.s, zero, 0] == Status.SATURATED).all() and self.kind == "h"
