@@ -38,6 +38,16 @@ class Reading:
     kind: str
     sentence: str
 
+    @property
+    def first_step(self) -> float:
+        """log10 of what the step next to the loss does to the gradient's length; the others are `growth_per_step` each.
+
+        NaN where they are not told apart: over one step, or where nothing is left.
+        """
+        if self.steps == 1 or not np.isfinite(self.decades) or self.growth_per_step == 0:
+            return np.nan
+        return float(self.decades - (self.steps - 1) * np.log10(self.growth_per_step))
+
     def named(self) -> "Reading":
         """The same, with the stream's name in front of the sentence."""
         return replace(self, sentence=f"{self.stream[0].upper()}{self.stream[1:]}: {self.sentence}")
@@ -59,6 +69,15 @@ def power_text(log10: float) -> str:
     digit = round(10 ** (log10 - whole))
     digit, whole = (digit, whole) if digit < 10 else (1, whole + 1)
     return f"{digit}·10{str(whole).translate(RAISED)}"
+
+
+def count_text(steps: float) -> str:
+    """A number of steps, to two digits and without an exponent.
+
+    >>> count_text(7.34), count_text(113.2)
+    ('7.3', '110')
+    """
+    return f"{float(f'{steps:.2g}'):,.15g}"
 
 
 def horizon(log10_norms: np.ndarray, fraction: float) -> int:
@@ -133,7 +152,7 @@ def _sentence(log10_norms, names, kind, decades, log10_growth, refilled, rounded
         return f"The gradient holds its size: {names[0]} gets {share} the signal of {names[-1]}."
     verb, factor = ("halves", 0.5) if kind == "vanishing" else ("doubles", 2.0)
     pace = _steps_for(np.log10(factor), log10_growth)
-    how = f"{verb} every {pace:.2g} steps"
+    how = f"{verb} every {count_text(pace)} steps"
     if pace < 1.05:  # "every 1 steps"
         how = f"{'shrinks' if kind == 'vanishing' else 'grows'} {power_text(abs(log10_growth))}-fold a step"
     also = f" ({OWN_LOSSES[0].lower()}{OWN_LOSSES[1:]} adds to it)" if refilled else ""

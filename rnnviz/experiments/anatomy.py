@@ -46,17 +46,6 @@ class Anatomy:
         """
         return self.largest_slope * self.stretch
 
-    @property
-    def first_step(self) -> float:
-        """log10 of what the step next to the loss does to the gradient's length; the others are `growth_per_step` each.
-
-        NaN where they are not told apart: over one step, or where nothing is left.
-        """
-        others, growth = self.reading.steps - 1, self.reading.growth_per_step
-        if not others or not np.isfinite(self.reading.decades) or growth == 0:
-            return np.nan
-        return float(self.reading.decades - others * np.log10(growth))
-
     def gate_power(self, gate: str) -> float:
         """log10 of the mean of a gate to the power of the steps: what a memory kept by it alone would pass."""
         with np.errstate(divide="ignore"):

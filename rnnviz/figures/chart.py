@@ -56,7 +56,7 @@ class View:
         "hidden",
         "Shows",
         "Hidden states h; the cell states c of an LSTM; or one of the gates.",
-        choices={"hidden": "Hidden state h", "cell": "Cell state c", **GATES},
+        choices={"hidden": "Hidden state h", "cell": "Cell state c", **GATES, "g": "Candidate g", "n": "Candidate n"},
     )
     shade: str = knob(
         "step",
@@ -133,7 +133,8 @@ class Chart:
         name: the word in links and files.
         draw: its function.
         views: fields of `View` that belong to it alone.
-        steps: which axes count steps, "x", "xy" or "": a selected step is marked on them.
+        steps: which axes count steps, "x", "xy" or "x2": a selected step is marked on them; "own" for what is no plotly
+            figure, and drawn by the page.
     """
 
     name: str

@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from rnnviz.core.readings import power_text
+from rnnviz.core.readings import count_text, power_text
 from rnnviz.core.results import FLOAT64_LARGEST, FLOAT64_SMALLEST, GradientFlow, Status
+from rnnviz.errors import BudgetError
+from rnnviz.experiments.anatomy import anatomy
 from rnnviz.experiments.comparison import Run
 from rnnviz.figures.chart import Drawing, Subject
 from rnnviz.figures.decades import span
@@ -28,11 +30,16 @@ LIMITS = (
 def gradient_norms(subject: Subject, theme: Theme) -> Drawing:
     """Where does the gradient go?
 
-    Each line is ‖∂L/∂h_t‖, the length of the gradient of the loss L with respect to the hidden state h of step t, as a
-    power of ten; measured against the loss, it is the share of the signal that arrives at step t. Read it from the loss
-    at the right to the left, the way the gradient travels: a line that falls is vanishing, a line that rises is
-    exploding. The thin dotted line of an LSTM is ‖∂L/∂c_t‖, for its cell state c. A cross marks a gradient that is
-    exactly zero.
+    Each line is ‖∂L/∂h_t‖, the length of the gradient of the loss L with respect to the hidden state h of step t,
+    as a power of ten; measured against the loss, it is the share of the signal that arrives at step t. Read it from
+    the loss at the right to the left, the way the gradient travels: a line that falls is vanishing, a line that
+    rises is exploding; steady means within a factor of ten over the whole way and 10 % a step. The thin dotted line
+    of an LSTM is ‖∂L/∂c_t‖, for its cell state c; its verdict is about h and c together. A cross marks a gradient
+    that is exactly zero. Overlays: the bound (γ σ_max)ᵏ says how much k steps can pass at most, where γ is the
+    largest slope of the activation and σ_max the most by which the recurrent matrix can stretch; the Lyapunov slope
+    is the growth that the step Jacobians have in the long run; the limits are the sizes beyond which float32 and
+    float64 hold no number. Faint dotted lines are a pinned run, or this one without clipping. The dashed line
+    across is the clipping threshold: drag it.
     """
     relative = subject.relative
     lines = [line for run in subject.runs for line in _lines(run, len(subject.runs) == 1, relative)]
@@ -101,9 +108,14 @@ class _Line:
 
 
 def _base(flow: GradientFlow, s: int, relative: bool) -> float:
-    """log10 ‖∂L/∂h‖ of a stream at the loss, if that is what its norms are measured against and there is one."""
+    """log10 ‖∂L/∂h‖ of a stream where its loss enters, if that is what its norms are measured against."""
     norms = flow.streams[s].in_order(flow.log10_norm[s, :, 0])
-    return float(norms[-1]) if relative and np.isfinite(norms[-1]) else 0.0
+    return float(norms[_entry(norms)]) if relative and np.isfinite(norms).any() else 0.0
+
+
+def _entry(norms: np.ndarray) -> int:
+    """The last row that has a gradient, in the order of the walk: no loss enters behind it."""
+    return len(norms) - 1 - int(np.argmax(np.isfinite(norms[::-1])))
 
 
 def _lines(run: Run, alone: bool, relative: bool) -> list[_Line]:
@@ -160,9 +172,16 @@ def _theory(run: Run, subject: Subject) -> list[tuple[str, float]]:
     found = []
     if "bound" in subject.view.overlays and run.bound_per_step:
         found.append(("bound", float(np.log10(run.bound_per_step))))
-    if "lyapunov" in subject.view.overlays:
+    if "lyapunov" in subject.view.overlays and _affords_spectrum(run):
         found.append(("Lyapunov", float(run.spectrum.lyapunov_exponents[-1, 0, 0] / np.log(10))))
     return [(name, slope) for name, slope in found if np.isfinite(slope)]
+
+
+def _affords_spectrum(run: Run) -> bool:
+    try:
+        return run.spectrum is not None
+    except BudgetError:
+        return False
 
 
 def _overlay(run: Run, name: str, slope: float, theme: Theme, relative: bool) -> dict[str, Any]:
@@ -171,6 +190,7 @@ def _overlay(run: Run, name: str, slope: float, theme: Theme, relative: bool) ->
     x, norms = positions(run.flow, s).astype(float), run.flow.log10_norm[s, :, 0] - _base(run.flow, s, relative)
     if run.flow.streams[s].reverse:
         x, norms = x[::-1], norms[::-1]
+    x, norms = x[: _entry(norms) + 1], norms[: _entry(norms) + 1]
     back = np.array([0.0, abs(x[-1] - x[0])])
     dash = "dash" if name == "bound" else "longdash"
     return {
@@ -228,9 +248,9 @@ def _badge(run: Run) -> tuple[str, str, str]:
         return run.name, "each step's own loss adds to it", "steady"
     pace = ""
     if 1.05 <= reading.half_life < np.inf:
-        pace = f"halves every {reading.half_life:.2g} steps"
+        pace = f"halves every {count_text(reading.half_life)} steps"
     elif 1.05 <= reading.doubling_time < np.inf:
-        pace = f"doubles every {reading.doubling_time:.2g} steps"
+        pace = f"doubles every {count_text(reading.doubling_time)} steps"
     growth = f"×{reading.growth_per_step:.4g} a step" if np.isfinite(reading.growth_per_step) else ""
     return (
         run.name,
@@ -250,7 +270,56 @@ def _notes(subject: Subject) -> tuple[str, ...]:
         f"{run.label}: the straight lines belong to the backward direction."
         for run in subject.runs if run.config.bidirectional and _theory(run, subject)
     ]  # fmt: skip
+    notes += [
+        f"{run.label}: the Lyapunov slope of so large a run would take too long."
+        for run in subject.runs if "lyapunov" in subject.view.overlays and not _affords_spectrum(run)
+    ]  # fmt: skip
+    notes += _reasons(subject.runs)
     asked = subject.runs[0].config.length
     if subject.runs[0].flow.steps < asked:
         notes.append(f"{asked} steps were asked for; the input ends after {subject.runs[0].flow.steps}.")
     return tuple(notes)
+
+
+def _reasons(runs: tuple[Run, ...]) -> list[str]:
+    """What a reader asks next: why, what the first step did, and what clipping after the sweep changes."""
+    return [*_because(runs), *_first_steps(runs), *_clipped(runs)]
+
+
+def _because(runs: tuple[Run, ...]) -> list[str]:
+    """Where the pace of the first RNN comes from."""
+    run = next((run for run in runs if run.config.cell == "rnn" and run.config.loss == "last"), None)
+    if run is None or len(run.flow.streams) > 1 or not 0 < run.flow.verdict.growth_per_step < np.inf:
+        return []
+    found = anatomy(run)
+    name = run.config.nonlinearity.replace("relu", "ReLU")
+    slopes = "" if name == "linear" else f", and multiplies by the slopes of {name}, {found.mean_slope:.2f} on average"
+    return [
+        f"Why: each step back through {run.label} stretches the gradient by W_hhᵀ, ×{found.stretch:.3g} at most"
+        f"{slopes}: measured, ×{run.flow.verdict.growth_per_step:.4g} a step."
+    ]
+
+
+def _first_steps(runs: tuple[Run, ...]) -> list[str]:
+    """The step at the loss, where an LSTM's gradient passes from h into h and c and the pace is another."""
+    told = []
+    for run in runs:
+        first = run.flow.verdict.first_step if run.flow.cell is not None and run.config.loss == "last" else 0.0
+        if abs(first) > np.log10(2.0):
+            told.append(
+                f"{run.label}, h and c together: ×{power_text(first)} at the step next to the loss, then "
+                f"×{run.flow.verdict.growth_per_step:.4g} at each."
+            )
+    return told
+
+
+def _clipped(runs: tuple[Run, ...]) -> list[str]:
+    """Clipping after the sweep cannot be seen in the curves."""
+    if runs[0].config.clip not in ("norm", "value"):
+        return []
+    reports = [(run.label, run.clip_report) for run in runs]
+    sizes = "; ".join(
+        f"{label} {power_text(report.log10_norm_before)} → {power_text(report.log10_norm_after)}"
+        for label, report in reports
+    )
+    return [f"Clipping after the sweep leaves these curves as they are. The gradient of the parameters: {sizes}."]

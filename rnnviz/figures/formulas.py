@@ -139,22 +139,22 @@ class Asked:
         """The ratio of the ends, as one factor a step, and what that makes; `norm` has @ for the step."""
         begin, end = (rf"\lVert {norm.replace('@', str(step))} \rVert" for step in (self.found.begin, self.found.end))
         reading, factors = self.found.reading, ""
-        if np.isfinite(self.found.first_step):
+        if np.isfinite(self.found.reading.first_step):
             growth = number(reading.growth_per_step, 2 + len(str(reading.steps)))
             growth = rf"\bigl({growth}\bigr)" if "\\" in growth else growth
-            factors = rf" = {power(self.found.first_step)} \cdot {growth}^{{{reading.steps - 1}}} \approx"
+            factors = rf" = {power(self.found.reading.first_step)} \cdot {growth}^{{{reading.steps - 1}}} \approx"
         return rf"\frac{{{begin}}}{{{end}}}{factors or ' ='} {power(reading.decades)}"
 
     @property
     def measured_words(self) -> str:
         """What the ratio means."""
-        if not np.isfinite(self.found.first_step):
+        if not np.isfinite(self.found.reading.first_step):
             return "The length ‖·‖ of both ends is measured in this run."
         others = self.found.reading.steps - 1
         each = f"each of the other {others} steps" if others > 1 else "the other one"
         return (
             "Measured in this run: the first step back multiplies the length ‖·‖ by "
-            f"{power_text(self.found.first_step)}, {each} by {self.growth}, in the geometric mean."
+            f"{power_text(self.found.reading.first_step)}, {each} by {self.growth}, in the geometric mean."
         )
 
     @property

@@ -208,7 +208,8 @@ def _answer(run: Run, s: int, growth: float) -> str:
     rule = (f"ρ(W_hh) = {radius} is below 1", "ρ(W_hh) is 1", f"ρ(W_hh) = {radius} is above 1")[
         1 + _side(stream.spectral_radius)
     ]
-    if _side(stream.spectral_radius) == _side(growth):
+    alike = growth > 0 and abs(np.log(growth / stream.spectral_radius)) < ALIKE
+    if alike or _side(stream.spectral_radius) == _side(growth):
         return f"The eigenvalue rule is right here: {rule}, and {happens}{_certainty(run, s, growth)}."
     return f"The eigenvalue rule is wrong here: {rule}, and yet {happens}, because {_because(run, s, growth)}."
 
@@ -258,7 +259,10 @@ def _because(run: Run, s: int, growth: float) -> str:
         return "units that are switched off have the slope 0, and no path is left"
     slope = run.spectrum.mean_slope(s)
     if slope < 1 - ALIKE:
-        return f"the slopes of {name} are below 1 (root mean square {_short(slope)})"
+        small = "0 or 1" if name == "ReLU" else "below 1"
+        alone = slope * stream.spectral_radius <= 1.05 * growth
+        more = "" if alone else ", and W_hh stretches few directions as far as that"
+        return f"the slopes of {name} are {small} (root mean square {_short(slope)}){more}"
     few = "1 step is" if run.flow.steps == 1 else f"{run.flow.steps} steps are"
     return f"{few} too few for it to turn to the direction of the largest eigenvalue"
 

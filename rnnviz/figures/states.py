@@ -16,7 +16,7 @@ def hidden_states(subject: Subject, theme: Theme) -> Drawing:
 
     One row a unit, one column a step. The colour is the unit's value h after that step: warm above zero, cool below,
     the page's own colour at zero. The switch shows the cell state c of an LSTM or one of its gates (i writes, f keeps,
-    o shows, g is what may be written; a GRU's z keeps and r resets) where the network has them.
+    o shows, g is what may be written; a GRU's z keeps, r resets, n is what may be written) where the network has them.
     """
     flow, s = subject.focus.flow, subject.stream
     values, what, x = _states(flow, s, subject.view.states)
@@ -67,7 +67,9 @@ def _remembered(flow: GradientFlow, s: int, wanted: str) -> str:
         return "The states grow beyond what float64 can hold, 1.8·10³⁰⁸."
     if flow.streams[s].cell.name == "rnn" and flow.streams[s].activation.name not in ("tanh", "sigmoid"):
         return f"A unit is {size:.2g} away from zero on average; nothing bounds it."
-    logistic = flow.streams[s].cell.name == "rnn" and flow.streams[s].activation.name == "sigmoid"
+    if flow.streams[s].cell.name != "rnn":
+        return f"A unit is {size:.2g} away from zero on average; {share:.0%} of all values are within 0.1 of ±1."
+    logistic = flow.streams[s].activation.name == "sigmoid"
     flat = f"within 0.1 of {'0 or 1' if logistic else '±1'}, where the slope is small and little gradient passes"
     return f"A unit is {size:.2g} away from zero on average; {share:.0%} of all values are {flat}."
 
@@ -92,6 +94,8 @@ def _carried(flow: GradientFlow, s: int) -> str:
     if not carriers[-1]:
         if near == -np.inf:
             return "No gradient enters this chain at its last step."
+        if np.isnan(near):
+            return "The gradient is not a number: the forward run left float64."
         return "At the loss, the gradient is beyond what float64 can hold unit by unit."
     if not carriers[0]:
         fate = "none of it reaches the far end" if far == -np.inf else "float64 cannot hold those at the far end"

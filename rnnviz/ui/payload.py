@@ -1,10 +1,11 @@
 """From a visitor's question to what the stage is sent."""
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from typing import Any
 
-from rnnviz import BUDGET, Knob, RnnvizError
+from rnnviz import BUDGET, BudgetError, Knob, RnnvizError
 from rnnviz.core.results import GradientFlow
 from rnnviz.experiments.comparison import Run, total_cost
 from rnnviz.experiments.cost import check_budget
@@ -15,6 +16,7 @@ from rnnviz.figures.theme import THEMES, Theme
 from rnnviz.ui.settings import KNOBS, Question, question
 from rnnviz.ui.stage import Ask, dressed, encoded
 
+LOG = logging.getLogger(__name__)
 FIRST_SEEN = frozenset({"norms", "states"})  # what a visitor sees before the browser has said so
 LIVE = frozenset({"norms", "optimiser"})  # what follows the hand while a control is dragged
 DETAIL = ("focus", "stream")
@@ -62,7 +64,10 @@ def subject_of(asked: Question, pin: Mapping[str, Any] | None = None) -> Subject
     pinned = question(pin).runs() if pin else ()
     same = {(run.name, run.config) for run in runs}
     other = tuple(run for run in pinned if (run.name, run.config) not in same)
-    check_budget(total_cost(runs + other, GradientFlow), BUDGET)
+    try:
+        check_budget(total_cost(runs + other, GradientFlow), BUDGET)
+    except BudgetError as problem:
+        raise BudgetError(f"With the pinned run, {problem}") from None
     return Subject(runs, asked.view, other)
 
 
@@ -104,6 +109,9 @@ def drawn(chart: Chart, subject: Subject, theme: Theme) -> Drawing:
         return chart.draw(subject, theme)
     except RnnvizError as problem:
         return Drawing({}, plain(problem))
+    except Exception:  # one chart must not take the page with it; the log has the trace
+        LOG.exception("chart %s", chart.name)
+        return Drawing({}, "This chart could not be drawn for these settings; the others stand.")
 
 
 def _badge(badge: tuple[str, str, str], runs: tuple[Run, ...], theme: Theme) -> dict[str, str]:

@@ -83,14 +83,19 @@ def packed(values: Mapping[str, Any]) -> str:
     return urlencode(to_query(values), errors="replace")
 
 
-def unpacked(word: str) -> tuple[dict[str, Any], list[str]]:
-    """The settings of a pinned run, and what is wrong with them."""
+def unpacked(word: str) -> tuple[dict[str, Any] | None, list[str]]:
+    """The settings of a pinned run, None where they cannot be run, and what is wrong with them."""
     try:
         given = parse_qs(word[:LONGEST], max_num_fields=100)
     except ValueError:
-        return dict(START), ["pin: must be the settings of a run, as a copied link has them; it was left out."]
+        return None, ["pin: must be the settings of a run, as a copied link has them; it was left out."]
     values, complaints = from_query(given)
-    return {**START, **values}, [f"pin, {complaint}" for complaint in complaints]
+    values = {**START, **values}
+    try:
+        question(values).runs()
+    except RnnvizError as problem:
+        return None, [f"pin, {problem}"]
+    return values, [f"pin, {complaint}" for complaint in complaints]
 
 
 def hidden(word: str) -> tuple[frozenset[str], list[str]]:

@@ -28,8 +28,10 @@ const base = document.baseURI;
 const stage = import(new URL("component/{folder}/stage.js?v={version}", base).href);
 
 export default function ({{ data, parentElement, setStateValue }}) {{
-  stage.then(({{ render }}) => render({{ data, parentElement, setStateValue }}));
-  return () => stage.then(({{ dispose }}) => dispose(parentElement));
+  stage.then(({{ render }}) => render({{ data, parentElement, setStateValue }})).catch(() => {{
+    parentElement.textContent = "The charts did not load. Reload the page to try again.";
+  }});
+  return () => stage.then(({{ dispose }}) => dispose(parentElement), () => {{}});
 }}
 """
 
@@ -80,7 +82,7 @@ def stage(data: Mapping[str, Any], on_ask: Callable[[], None]) -> None:
     """Show the stage, or bring it up to date.
 
     Args:
-        data: what `stage.js` reads; see `rnnviz.ui.pages.explore`.
+        data: what `stage.js` reads, as from `rnnviz.ui.payload.payload`.
         on_ask: called before the next run of the page when the stage asks for something.
     """
     renderer = st.components.v2.component("rnnviz_stage", css=_css(), js=_loader(), isolate_styles=False)

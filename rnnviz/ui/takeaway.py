@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import segno
 import streamlit as st
@@ -24,12 +24,19 @@ FOR_THE_CLASS = (
     "`&embed=true` for a bare page."
 )
 
+ONLY_HERE = (
+    "This address works on this machine alone. For phones and other machines, open the page under the network address "
+    "that was printed when it started, and share it from there."
+)
+
 
 def share(session: Session) -> None:
     """The link to exactly this picture, and the same as a QR code."""
     address = Picture(session).link
     st.markdown(LINK)
     st.code(address, language=None, wrap_lines=True)
+    if is_local(address):
+        st.caption(ONLY_HERE)
     try:
         code = segno.make(address, error="l", micro=False)
     except segno.DataOverflowError:
@@ -37,6 +44,11 @@ def share(session: Session) -> None:
         return
     st.image(code.svg_inline(scale=5, border=3, light="#FFFFFF"), width=280, alt="QR code of this link")
     st.caption(FOR_THE_CLASS.format(joint="&" if "?" in address else "?"))
+
+
+def is_local(address: str) -> bool:
+    """Whether an address means the machine on which it is opened."""
+    return urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1", "0.0.0.0")
 
 
 class Picture:
@@ -68,7 +80,8 @@ class Picture:
         sections = [(c.question, d.answer, d.notes, d.figure) for c, d in zip(charts, drawings, strict=True)]
         cells = "; ".join(run.label for run in subject.runs)
         settings = [("Cells", cells), *settings_of(subject.focus.config, ("cell",))]
-        return html_report("Where does the gradient go?", self.link, sections, theme, settings)
+        link = "" if is_local(self.link) else self.link
+        return html_report("Where does the gradient go?", link, sections, theme, settings)
 
 
 FILES: tuple[tuple[str, str, str, Callable[[Picture], str | bytes]], ...] = (

@@ -2,12 +2,14 @@
 
 import random
 import re
+from typing import Any
 
 import streamlit as st
 
 import rnnviz
 from rnnviz import RnnvizError
 from rnnviz.figures.equations import equations
+from rnnviz.figures.refusal import plain
 from rnnviz.lessons.presets import PRESETS
 from rnnviz.ui import takeaway
 from rnnviz.ui.controls import Session, base_of
@@ -64,15 +66,21 @@ def preset_box(session: Session) -> None:
 def _take_preset() -> None:
     """The settings of the chosen preset; the seed stays."""
     session = Session()
-    session.replace({**base_of(session.preset), "seed": session.values["seed"]})
+    session.replace(base_of(session.preset) | kept(session))
+
+
+def kept(session: Session) -> dict[str, Any]:
+    """What neither a preset nor a reset changes."""
+    return {name: session.values[name] for name in ("seed", "projector")}
 
 
 def story(session: Session) -> None:
     """The chosen preset's text."""
-    if session.preset:
-        preset = PRESETS[session.preset]
-        with st.container(key="story"):
-            st.markdown(f"**{preset.label}.** {preset.story}")
+    with st.container(key="story"):
+        if session.preset:
+            preset = PRESETS[session.preset]
+            end = "" if preset.label.endswith("?") else "."
+            st.markdown(f"**{preset.label}{end}** {preset.story}")
 
 
 def more(session: Session) -> None:
@@ -95,7 +103,7 @@ def more(session: Session) -> None:
 def buttons(session: Session) -> None:
     """Reset, dice, pin, share, downloads."""
     if session.shows("reset"):
-        help = "Back to where the page starts; the seed stays."
+        help = "Back to where the story, or else the page, starts; the seed stays."
         st.button("Reset", icon=":material/restart_alt:", key="reset", on_click=_reset, help=help)
     if session.shows("dice"):
         help = "Draw another seed: new weights, new input."
@@ -117,8 +125,10 @@ def buttons(session: Session) -> None:
 
 def _reset() -> None:
     session = Session()
-    session.replace({"seed": session.values["seed"]})
-    st.session_state["preset"] = None
+    start = base_of(session.preset) | kept(session)
+    if session.values == start:
+        st.session_state["preset"], start = None, kept(session)
+    session.replace(start)
 
 
 def _dice() -> None:
@@ -126,7 +136,22 @@ def _dice() -> None:
 
 
 def _pin() -> None:
-    st.session_state["pin"] = dict(Session().values) if st.session_state["pin"] is None else None
+    session = Session()
+    if st.session_state["pin"] is not None:
+        st.session_state["pin"] = None
+        return
+    try:
+        question(session.values).runs()
+    except RnnvizError as problem:
+        session.complaints[:] = [f"pin: only a run can be pinned. {plain(problem)}"]
+    else:
+        st.session_state["pin"] = dict(session.values)
+
+
+def tells_of_the_run() -> bool:
+    """Whether something outside the stage speaks of the present settings."""
+    state = st.session_state
+    return bool(state.get("equations") or state.get("checked") or state.get("share"))
 
 
 def below(session: Session) -> None:
@@ -138,11 +163,13 @@ def below(session: Session) -> None:
                 with box:
                     _equations(session)
         help = "Runs the same networks through torch, step by step, and compares every gradient."
-        if session.shows("check") and st.button("Check against torch autograd", key="check", help=help):
+        checked = session.shows("check") and st.button("Check against torch autograd", key="check", help=help)
+        st.session_state["checked"] = checked
+        if checked:
             for run in question(session.values).runs():
                 st.success(f"{run.label}: {rnnviz.verify(run.config).sentence}", icon=":material/verified:")
     except RnnvizError as problem:
-        st.warning(quoted(str(problem)))
+        st.warning(quoted(plain(problem)))
 
 
 def _equations(session: Session) -> None:

@@ -83,13 +83,13 @@ def test_one_factor_a_step_leads_from_the_end_to_the_beginning(reverse):
     np.testing.assert_allclose(flow.adjoint[s, row(found.begin), 0], expected, rtol=1e-9)
     ratio = np.linalg.norm(expected) / np.linalg.norm(flow.adjoint[s, row(found.end), 0])
     others = found.reading.steps - 1
-    assert 10**found.first_step * found.reading.growth_per_step**others == pytest.approx(ratio)
+    assert 10**found.reading.first_step * found.reading.growth_per_step**others == pytest.approx(ratio)
 
 
 def test_after_an_overflow_there_are_no_numbers_but_no_error():
     found = anatomy(run(nonlinearity="linear", weight_scale=20.0, length=400))
     assert found.reading.kind == "undefined"
-    assert np.isnan(found.first_step)
+    assert np.isnan(found.reading.first_step)
     assert np.isnan(anatomy(run(nonlinearity="relu", weight_scale=20.0, length=400)).reading.decades)
 
 

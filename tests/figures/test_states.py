@@ -86,9 +86,10 @@ def test_the_sentence_on_bounded_states(name):
     shown = asked(name, view=View(), weight_scale=3.0)
     size = np.abs(shown.focus.flow.hidden[0])
     near = sum(value > 0.9 for value in size.ravel()) / size.size
+    flat = f", {FLAT}" if name == "rnn" else "."  # gates may pass a gradient where h is near ±1
     assert hidden_states(shown, LIGHT).answer == (
         f"A unit is {size.sum() / size.size:.2g} away from zero on average; {near:.0%} of all values are within 0.1 of "
-        f"±1, {FLAT}"
+        f"±1{flat}"
     )
 
 

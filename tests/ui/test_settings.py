@@ -86,13 +86,23 @@ def test_an_address_with_a_preset_holds_what_differs_from_it(values, preset):
 
 @given(SETTINGS)
 def test_a_pinned_run_is_one_word(values):
-    assert unpacked(packed(values)) == (values, [])
+    found, complaints = unpacked(packed(values))
+    if found is None:  # settings that do not go together, or are over the budget
+        assert_sentences(complaints)
+        assert complaints
+    else:
+        assert (found, complaints) == (values, [])
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "漢", "🙂"])
 def test_the_longest_text_can_be_pinned(letter):
     values = {**START, "signal": "text", "text": letter * 2000}
-    assert unpacked(packed(values)) == (values, [])
+    found, complaints = unpacked(packed(values))
+    if found is None:  # settings that do not go together, or are over the budget
+        assert_sentences(complaints)
+        assert complaints
+    else:
+        assert (found, complaints) == (values, [])
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -177,7 +187,7 @@ def test_ten_megabytes_get_one_short_sentence(name):
 @given(TEXTS)
 def test_no_pin_breaks_anything(word):
     values, complaints = unpacked(word)
-    assert set(values) == set(START)
+    assert values is None or set(values) == set(START)
     assert_sentences(complaints)
 
 
@@ -185,13 +195,26 @@ def test_no_pin_breaks_anything(word):
     ("word", "complaints"),
     [
         ("length=0", ["pin, length: must be a whole number from 1 to 10000, got 0."]),
-        ("&" * 200, ["pin: must be the settings of a run, as a copied link has them; it was left out."]),
         ("pin=x&hide=y&preset=z", []),
         ("x" * 10_000_000, []),
     ],
 )
 def test_a_wrong_pin_is_the_start_and_a_sentence(word, complaints):
     assert unpacked(word) == (START, complaints)
+
+
+@pytest.mark.parametrize(
+    ("word", "complaint"),
+    [
+        ("&" * 200, "pin: must be the settings of a run, as a copied link has them; it was left out."),
+        ("gate_bias=1&chrono=20", "pin, chrono: takes the place of gate_bias, so that one of the two must "),
+        ("length=10000&hidden_size=256", "pin, length, hidden_size, layers: this run would take about "),
+    ],
+)
+def test_what_cannot_be_run_cannot_be_pinned(word, complaint):
+    found, complaints = unpacked(word)
+    assert found is None
+    assert complaints[0].startswith(complaint)
 
 
 def test_names_of_controls_can_be_hidden():

@@ -8,7 +8,7 @@ function plotly(address) {
   library ??= window.Plotly ? Promise.resolve(window.Plotly) : new Promise((resolve, reject) => {
     const script = element("script", "", { src: new URL(address, document.baseURI).href });
     script.onload = () => resolve(window.Plotly);
-    script.onerror = () => reject(new Error("plotly.js did not load"));
+    script.onerror = () => { library = null; reject(new Error("plotly.js did not load")); };
     document.head.append(script);
   });
   return library;
@@ -16,8 +16,9 @@ function plotly(address) {
 
 export async function drawPlot(section, chart, address, { onStep, onThreshold }) {
   section.wanted = chart; // the latest wins while the library loads
-  const Plotly = await plotly(address);
-  if (section.wanted !== chart) return;
+  const Plotly = await plotly(address).catch(() => null);
+  if (!Plotly) section.plot.textContent = "The drawing library did not load. Reload the page to try again.";
+  if (!Plotly || section.wanted !== chart || !section.plot.isConnected) return;
   const { data, layout } = chart.figure;
   if (matchMedia("(pointer: coarse)").matches) layout.dragmode = false; // a finger scrolls the page
   if (section.gd) await Plotly.react(section.gd, data, layout);
@@ -37,7 +38,8 @@ async function create(Plotly, section, data, layout, onStep) {
   section.gd.on("plotly_hover", ({ points: [point] }) => showRow(section, point));
   section.gd.on("plotly_unhover", () => { section.row.hidden = true; });
   section.gd.on("plotly_afterplot", () => { markStep(section, section.step ?? null); placeThreshold(section); });
-  new ResizeObserver(() => section.gd.offsetParent && Plotly.Plots.resize(section.gd)).observe(section.plot);
+  section.resizing = new ResizeObserver(() => section.gd.offsetParent && Plotly.Plots.resize(section.gd));
+  section.resizing.observe(section.plot);
 }
 
 function config(section) {
@@ -127,7 +129,10 @@ function createThreshold(section, shape, onThreshold) {
     section.dragging = false;
     move(under(section, shape, event), false);
   });
-  handle.addEventListener("pointercancel", () => { section.dragging = false; });
+  handle.addEventListener("pointercancel", () => {
+    section.dragging = false;
+    move(section.at, false);
+  });
   handle.addEventListener("keydown", (event) => {
     const by = { ArrowUp: 0.1, ArrowRight: 0.1, ArrowDown: -0.1, ArrowLeft: -0.1 }[event.key];
     if (!by) return;

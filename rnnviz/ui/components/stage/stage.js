@@ -121,7 +121,6 @@ class Stage {
   showChart(chart) {
     if (!this.sections.has(chart.name)) this.sections.set(chart.name, this.section(chart));
     const section = this.sections.get(chart.name);
-    section.root.hidden = Boolean(chart.hidden);
     if (!chart.drawn) return;
     section.stamp = this.data.stamp;
     section.answer.textContent = chart.answer;
@@ -129,8 +128,9 @@ class Stage {
     section.badges.replaceChildren(...chart.badges.map(badge));
     this.showViews(section.views, chart.views);
     section.plot.setAttribute("aria-label", `${chart.question} ${chart.answer}`);
-    section.plot.hidden = !chart.figure;
-    if (chart.figure) section.draw(chart);
+    const empty = !Object.keys(chart.figure).length;
+    section.plot.hidden = empty;
+    if (!empty) section.draw(chart);
   }
 
   section(chart) {
@@ -183,7 +183,7 @@ class Stage {
   }
 
   showViews(host, views) {
-    host.replaceChildren(...views.map((declared) => {
+    const wanted = views.map((declared) => {
       if (!this.views.has(declared.name)) {
         const view = createView(declared, (value) => this.ask({ [declared.name]: value }));
         this.views.set(declared.name, view);
@@ -191,7 +191,8 @@ class Stage {
       const view = this.views.get(declared.name);
       view.show(declared);
       return view.root;
-    }));
+    });
+    if (wanted.length !== host.children.length || wanted.some((root, at) => root !== host.children[at])) host.replaceChildren(...wanted);
   }
 
   // Only what can be seen is computed and sent.
@@ -218,6 +219,7 @@ class Stage {
     for (const section of this.sections.values()) {
       if (section.network) section.network.destroy();
       else if (section.gd) window.Plotly.purge(section.gd);
+      section.resizing?.disconnect();
     }
     this.root.remove();
   }
