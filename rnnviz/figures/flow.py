@@ -159,11 +159,9 @@ def _labels(lines: list[_Line], ends: list[float], theme: Theme) -> list[dict[st
         size = round((14 if line.kind == "h" else 12) * theme.scale)
         font = {"color": theme.colour(line.run.name), "size": size}
         x, y = line.end
-        placed.append(
-            note(
-                theme, line.name, x=x, y=y, yshift=place - own, xanchor="left", yanchor="middle", borderpad=0, font=font
-            )
-        )
+        side = "left" if x <= 0.6 * line.x.max() else "right"  # a line that begins late has its name inside the chart
+        at = {"x": x, "y": y, "yshift": place - own, "xanchor": side, "yanchor": "middle", "borderpad": 0}
+        placed.append(note(theme, line.name, **at, font=font) | {"bgcolor": "rgba(0, 0, 0, 0)"})
     return placed
 
 

@@ -220,8 +220,11 @@ def _answer(flow: ItemisedFlow, s: int, every: bool) -> str:
     if curve[before + 1] == -np.inf:
         return _ends_in_zero(flow, s, who, f"{before} {way if before != 1 else way.replace('steps', 'step')}", before)
     last = f"; of the last one, {power_text(float(curve[-1]))} is left at step {flow.steps if reverse else 1}"
-    last = last if every else last.replace("of the last one, ", "")
-    return f"{who} reaches {_told(reach)} {way} before it falls below 1 %{last if np.isfinite(curve[-1]) else ''}."
+    last = last if np.isfinite(curve[-1]) else ""
+    if every:
+        return f"{who} reaches {_told(reach)} {way} before it falls below 1 %{last}."
+    stretch = f"{before} {way if before != 1 else way.replace('steps', 'step')}"
+    return f"{who} stays above 1 % for {stretch}{last.replace('of the last one, ', '')}."
 
 
 def _ends_in_zero(flow: ItemisedFlow, s: int, who: str, stretch: str, steps: int) -> str:

@@ -273,9 +273,10 @@ TABLE = (
             "weight_scale": 1.0,
         },
         "A real series: yearly sunspot numbers from 1700 to 1899, which swing with a cycle of about 11 years. As "
-        "PyTorch initialises them, RNN, GRU and LSTM keep 1 % of the gradient for 6, 9 and 7 years, so that the "
-        "loss hardly reaches back over one cycle. The LSTM with forget bias 3 keeps 0.11 of it over all 199 steps, "
-        "18 cycles. Drag the weight scale to 1.5: the RNN reaches back 16 years, which is one cycle but not two.",
+        "PyTorch initialises them, RNN, GRU and LSTM (its h and c together) keep 1 % of the gradient for 6, 9 and 7 "
+        "years, so that the loss hardly reaches back over one cycle. The LSTM with forget bias 3 keeps 0.11 of it over "
+        "all 199 steps, 18 cycles. Drag the weight scale to 1.5: the RNN reaches back 16 years, which is one cycle but "
+        "not two.",
         {"weight_scale": 1.5},
         "PyTorch's default RNN, GRU and LSTM keep 1 % of the gradient for no longer than one sunspot cycle; an "
         "LSTM with forget bias 3 keeps it over five.",

@@ -8,7 +8,7 @@ import streamlit as st
 from rnnviz import Knob, RnnvizError
 from rnnviz.errors import shown
 from rnnviz.lessons.presets import PRESETS
-from rnnviz.ui.settings import KNOBS, START, from_query, hidden, packed, to_query, unpacked
+from rnnviz.ui.settings import KNOBS, START, as_text, from_query, hidden, packed, to_query, unpacked
 
 SHORT, LETTERS = 3, 24  # so many choices, of so many letters together, fit side by side
 
@@ -129,7 +129,7 @@ def _widget(declared: Knob) -> Callable:
     return _ladder if declared.ladder else _number
 
 
-def _several(declared: Knob, name: str, value, shared):
+def _several(declared: Knob, value: Any, shared: dict[str, Any]):
     st.multiselect(
         declared.label,
         list(declared.choices),
@@ -140,29 +140,29 @@ def _several(declared: Knob, name: str, value, shared):
     )
 
 
-def _choice(declared: Knob, name: str, value, shared):
+def _choice(declared: Knob, value: Any, shared: dict[str, Any]):
     st.selectbox(declared.label, list(declared.choices), format_func=declared.choices.get, **shared)
 
 
-def _segments(declared: Knob, name: str, value, shared):
+def _segments(declared: Knob, value: Any, shared: dict[str, Any]):
     st.segmented_control(
         declared.label, list(declared.choices), format_func=declared.choices.get, required=True, **shared
     )
 
 
-def _switch(declared: Knob, name: str, value, shared):
+def _switch(declared: Knob, value: Any, shared: dict[str, Any]):
     st.toggle(declared.label, **shared)
 
 
-def _line(declared: Knob, name: str, value, shared):
+def _line(declared: Knob, value: Any, shared: dict[str, Any]):
     st.text_input(declared.label, max_chars=declared.high, **shared)
 
 
-def _number(declared: Knob, name: str, value, shared):
+def _number(declared: Knob, value: Any, shared: dict[str, Any]):
     st.number_input(declared.label, declared.low, declared.high, step=1, **shared)
 
 
-def _ladder(declared: Knob, name: str, value, shared):
+def _ladder(declared: Knob, value: Any, shared: dict[str, Any]):
     """The curated values, and the present one where a link has chosen another."""
     rungs = sorted({*declared.ladder, value} - {None})
     options = [None, *rungs] if declared.optional else rungs
@@ -170,4 +170,4 @@ def _ladder(declared: Knob, name: str, value, shared):
 
 
 def _rung(value: Any) -> str:
-    return "as drawn" if value is None else f"{value:g}"
+    return "as drawn" if value is None else as_text(value)

@@ -75,7 +75,7 @@ def to_query(values: Mapping[str, Any], base: Mapping[str, Any] = START) -> dict
     >>> to_query({**START, "length": 50, "cells": ("rnn", "gru")})
     {'cells': 'rnn,gru', 'length': '50'}
     """
-    return {name: _text(values[name]) for name in START if values[name] != base[name]}
+    return {name: as_text(values[name]) for name in START if values[name] != base[name]}
 
 
 def packed(values: Mapping[str, Any]) -> str:
@@ -141,7 +141,8 @@ def _number(kind: type, text: str) -> Any:
         return text
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A value as an address has it."""
     if isinstance(value, tuple):
         return ",".join(value)
     if isinstance(value, bool):

@@ -28,7 +28,7 @@ def test_a_visitor_sees_three_fates_at_once(visit):
     assert abs(tab.look("look.tilt('LSTM, forget bias 3')")) < 0.01
     assert tab.look("look.tilt('RNN linear')") > 0.03
     assert tab.verdicts() == {"RNN tanh": "vanishing", "LSTM, forget bias 3": "steady", "RNN linear": "exploding"}
-    assert tab.look("look.section('norms').getBoundingClientRect().bottom") <= 768
+    assert tab.look("look.plot('norms').getBoundingClientRect().bottom") <= 768
     assert "?" not in tab.page.url
     assert not tab.look("look.plot('unrolled').dataset.stamp")  # nobody sees it yet
 

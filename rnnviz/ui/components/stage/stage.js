@@ -130,7 +130,8 @@ class Stage {
     section.plot.setAttribute("aria-label", `${chart.question} ${chart.answer}`);
     const empty = !Object.keys(chart.figure).length;
     section.plot.hidden = empty;
-    if (!empty) section.draw(chart);
+    if (empty) section.plot.dataset.stamp = section.stamp; // there is a sentence in its place
+    else section.draw(chart);
   }
 
   section(chart) {
