@@ -103,7 +103,7 @@ class Session:
         if st.session_state.get(name) != value:
             st.session_state[name] = list(value) if declared.many else value
         _widget(declared)(
-            declared, name, value, {"key": name, "help": declared.help, "on_change": _taken, "args": (name,)} | rest
+            declared, value, {"key": name, "help": declared.help, "on_change": _taken, "args": (name,)} | rest
         )
 
 

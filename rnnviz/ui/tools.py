@@ -59,7 +59,8 @@ def preset_box(session: Session) -> None:
             placeholder="Choose a story",
             on_change=_take_preset,
             width=250,
-            help="A story each: settings that show one thing, and what to look at. Your seed stays; clearing it goes back to where the page starts.",
+            help="A story each: settings that show one thing, and what to look at. Your seed stays; clearing it "
+            "goes back to where the page starts.",
         )
 
 
