@@ -1,11 +1,12 @@
-"""`python -m benchmarks`: print the tables."""
+"""`python -m benchmarks`: the engine's table; `python -m benchmarks page`: the page's."""
 
-import torch
+import sys
 
-from benchmarks import engine
-from benchmarks.measure import table
-
-torch.set_num_threads(1)
-print(f"torch {torch.__version__}, one thread; medians of 21 rounds, each pair in turn.")
-print("A busy machine turns a close goal into a NO.\n")
-print(table(list(engine.rows())))
+match sys.argv[1:]:
+    case []:
+        from benchmarks.engine import main
+    case ["page"]:
+        from benchmarks.page import main
+    case other:
+        sys.exit(f"benchmarks: nothing, or page; got {' '.join(other)}")
+main()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from benchmarks.engine_data import HIDDEN_SIZE, INPUT_SIZE, data, drawn
-from benchmarks.measure import Row, faster, medians
+from benchmarks.measure import Row, faster, medians, table
 from rnnviz import Network, bptt, itemised
 
 MODULES = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
@@ -126,3 +126,10 @@ def import_time() -> Row:
     ]
     added = 1e3 * statistics.median(samples)
     return Row("import rnnviz", "import numpy", f"adds {added:.0f} ms", "< 50 ms", added < 50)
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    print(f"torch {torch.__version__}, one thread; medians of 21 rounds, each pair in turn.")
+    print("A busy machine turns a close goal into a NO.\n")
+    print(table(list(rows())))

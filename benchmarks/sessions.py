@@ -13,6 +13,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
+LENGTHS = ("50", "100", "200")
 EVERY = 2.0  # seconds between a visitor's changes
 PATIENCE = 30.0  # seconds after which an answer counts as lost
 DONE = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
@@ -52,24 +53,25 @@ class Visitor:
             self.widgets["slider"] = element.slider.id
         elif kind == "bidi_component":
             self.widgets["stage"], self.fragment = element.bidi_component.id, delta.fragment_id
-            data = json.loads(element.bidi_component.mixed.json or element.bidi_component.json)
+            data = json.loads(element.bidi_component.json)
             if data["problem"] or data["asked"] != self.asked:
                 self.errors.append(data["problem"] or f"answer to {data['asked']} in place of {self.asked}")
 
     def change(self) -> BackMsg:
-        """A change of the first control that the page has: the weight scale, or the floor's slider."""
+        """In turn the weight scale and the length; or the floor's slider."""
         message = BackMsg()
         message.rerun_script.page_script_hash = self.page
-        if "stage" in self.widgets:
+        states = message.rerun_script.widget_states.widgets
+        if "stage" not in self.widgets:
+            states.add(id=self.widgets["slider"]).double_array_value.data.append(random.randrange(1000))
+        elif len(self.seconds) % 2:
+            states.add(id=self.widgets["slider"]).string_array_value.data.append(random.choice(LENGTHS))
+        else:
             self.asked += 1
             ask = {"id": self.asked, "live": False, "visible": ["norms", "states"], "theme": "light"}
             ask["changes"] = {"weight_scale": round(random.uniform(0.5, 2), 3)}
-            state = message.rerun_script.widget_states.widgets.add(id=self.widgets["stage"])
-            state.json_value = json.dumps({"ask": ask})
+            states.add(id=self.widgets["stage"]).json_value = json.dumps({"ask": ask})
             message.rerun_script.fragment_id = self.fragment
-        else:
-            state = message.rerun_script.widget_states.widgets.add(id=self.widgets["slider"])
-            state.double_array_value.data.append(random.randrange(1000))
         return message
 
 

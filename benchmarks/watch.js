@@ -37,8 +37,8 @@
     look();
   });
 
-  /** A plot of plotly's without a single mark inside its axes, or whose drawing is gone. */
-  const isBlank = (plot) => !plot.querySelector(".cartesianlayer .plot :is(path, image, canvas)");
+  /** A drawing of plotly's without a single mark in any of its traces, or no drawing. */
+  const isBlank = (plot) => !plot.querySelector(".cartesianlayer .mlayer :is(path, image)");
 
   const nodes = () => all(".rv-gd, .rv-gd .main-svg");
 
@@ -52,13 +52,24 @@
       watch.result = changed(shown()).then((end) => end - start);
     },
 
-    /** Count the drawings of the first chart until `counted` is called. */
-    count() {
-      const times = [];
-      const observer = new MutationObserver(() => times.push(performance.now()));
-      observer.observe(document.querySelector(".rv-plot"), { attributes: true, attributeFilter: ["data-drawn"] });
-      watch.counted = () => { observer.disconnect(); return times; };
-    },
+    /** Move the weight scale about a share of its track in every frame, then let go: how often the first chart was drawn. */
+    drag: (seconds, share) => new Promise((done) => {
+      const [track, plot] = [document.querySelector(".rv-track"), document.querySelector(".rv-plot")];
+      const tell = (type) => track.dispatchEvent(new Event(type, { bubbles: true }));
+      const drawn = () => Number(plot.dataset.drawn);
+      const [start, before] = [performance.now(), drawn()];
+      const move = (now) => {
+        const turn = (now - start) / 1000;
+        if (turn > seconds) {
+          done(drawn() - before);
+          return tell("change");
+        }
+        track.value = track.max * (share + 0.2 * Math.sin(2 * Math.PI * turn));
+        tell("input");
+        return requestAnimationFrame(move);
+      };
+      requestAnimationFrame(move);
+    }),
 
     /** Remember every node of the charts, and look at every frame for a chart that is blank, until `lost` is called. */
     hold() {
@@ -67,7 +78,7 @@
       const look = () => {
         if (!isLooking) return;
         frames += 1;
-        blank += plots().some((plot) => plot.querySelector(".rv-gd, :empty") && isBlank(plot));
+        blank += plots().some((plot) => !plot.querySelector(".u-root") && isBlank(plot));
         requestAnimationFrame(look);
       };
       requestAnimationFrame(look);
@@ -78,9 +89,10 @@
       };
     },
 
+    /** Both axes' ends on the first chart. */
     ranges: () => {
-      const { xaxis, yaxis } = document.querySelector(".rv-gd")._fullLayout;
-      return [...xaxis.range, ...yaxis.range].map((end) => end.toFixed(6)).join(" ");
+      const { _fullLayout: layout } = document.querySelector(".rv-gd");
+      return Object.fromEntries(["xaxis", "yaxis"].map((axis) => [axis, layout[axis].range.map((end) => end.toFixed(6)).join()]));
     },
 
     /** Frames per second in which the unrolled network's position has moved, over its play from start to end. */
@@ -94,7 +106,7 @@
         if (frames.length && now - frames.at(-1) > 500) done(frames);
         else requestAnimationFrame(look);
       };
-      document.querySelector(".u-root [aria-label^=Play]").click();
+      document.querySelector(".u-root button[aria-label^=Play]").click();
       requestAnimationFrame(look);
     }),
   };

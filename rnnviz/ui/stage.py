@@ -6,14 +6,16 @@ component's own script is a few lines that import them, because Streamlit sends 
 
 import base64
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import plotly
 import streamlit as st
 from streamlit.components.v1 import declare_component
 
@@ -21,7 +23,7 @@ from rnnviz.figures.theme import FONT, Theme
 
 SOURCES = Path(__file__).parent / "components" / "stage"
 FLOAT32 = 3e38  # beyond this a number needs float64
-PLOTLY = Path(plotly.__file__).parent / "package_data"
+PLOTLY = Path(find_spec("plotly").origin).parent / "package_data"  # without importing it
 
 LOADER = """
 const base = document.baseURI;
@@ -86,7 +88,9 @@ def stage(data: Mapping[str, Any], on_ask: Callable[[], None]) -> None:
         on_ask: called before the next run of the page when the stage asks for something.
     """
     renderer = st.components.v2.component("rnnviz_stage", css=_css(), js=_loader(), isolate_styles=False)
-    renderer(key="stage", data={**data, "plotly": _plotly()}, default={"ask": {}}, on_ask_change=on_ask)
+    # As bytes: in a dictionary Streamlit would look for dataframes, and load pandas for that.
+    sent = json.dumps({**data, "plotly": _plotly()}, allow_nan=False).encode()
+    renderer(key="stage", data=sent, default={"ask": {}}, on_ask_change=on_ask)
 
 
 def encoded(value: Any) -> Any:
@@ -129,12 +133,11 @@ def _css() -> str:
 @cache
 def _loader() -> str:
     scripts = b"".join(path.read_bytes() for path in sorted(SOURCES.glob("*.js")))
-    version = hashlib.sha256(scripts).hexdigest()[:12]
     folder = declare_component("stage", path=str(SOURCES)).name
-    return LOADER.format(folder=folder, version=version)
+    return LOADER.format(folder=folder, version=hashlib.sha256(scripts).hexdigest()[:12])
 
 
 @cache
 def _plotly() -> str:
     folder = declare_component("plotly", path=str(PLOTLY)).name
-    return f"component/{folder}/plotly.min.js?v={plotly.__version__}"
+    return f"component/{folder}/plotly.min.js?v={version('plotly')}"

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlencode, urlsplit
 
-import segno
 import streamlit as st
 
 from rnnviz import RnnvizError
@@ -12,7 +11,6 @@ from rnnviz.experiments.script import pytorch_script
 from rnnviz.experiments.tables import to_csv, to_npz
 from rnnviz.figures.chart import Subject
 from rnnviz.figures.charts import CHARTS
-from rnnviz.figures.report import html_report, settings_of
 from rnnviz.figures.theme import THEMES
 from rnnviz.ui.controls import Session, address_of
 from rnnviz.ui.payload import drawn, subject_of
@@ -32,6 +30,8 @@ ONLY_HERE = (
 
 def share(session: Session) -> None:
     """The link to exactly this picture, and the same as a QR code."""
+    import segno  # here and below: what only a button needs shall not delay the first page
+
     address = Picture(session).link
     st.markdown(LINK)
     st.code(address, language=None, wrap_lines=True)
@@ -74,6 +74,8 @@ class Picture:
 
     def report(self) -> str:
         """Every chart of the page with its question and its answer, and the settings, as one HTML file."""
+        from rnnviz.figures.report import html_report, settings_of
+
         subject, theme = self.subject, THEMES["light"]
         charts = [chart for chart in CHARTS.values() if chart.steps != "own"]  # the page itself draws that one
         drawings = [drawn(chart, subject, theme) for chart in charts]

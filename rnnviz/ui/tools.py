@@ -8,7 +8,6 @@ import streamlit as st
 
 import rnnviz
 from rnnviz import RnnvizError
-from rnnviz.figures.equations import equations
 from rnnviz.figures.refusal import plain
 from rnnviz.lessons.presets import PRESETS
 from rnnviz.ui import takeaway
@@ -174,6 +173,8 @@ def below(session: Session) -> None:
 
 
 def _equations(session: Session) -> None:
+    from rnnviz.figures.equations import equations
+
     subject = subject_of(question(session.values))
     for equation in equations(subject.focus, subject.stream):
         st.markdown(f"**{equation.title}**")

@@ -61,7 +61,7 @@ def opened(*popovers, **parameters):
 def stage(app):
     """What the stage was sent."""
     (component,) = app.get("bidi_component")
-    return json.loads(component.proto.json)
+    return json.loads(component.proto.bytes)
 
 
 def ask(app, **question):

@@ -21,6 +21,7 @@ export async function drawPlot(section, chart, address, { onStep, onThreshold })
   if (!Plotly || section.wanted !== chart || !section.plot.isConnected) return;
   const { data, layout } = chart.figure;
   if (matchMedia("(pointer: coarse)").matches) layout.dragmode = false; // a finger scrolls the page
+  keepZoom(section, layout);
   if (section.gd) await Plotly.react(section.gd, data, layout);
   else await create(Plotly, section, data, layout, onStep);
   showThreshold(section, onThreshold);
@@ -35,11 +36,28 @@ async function create(Plotly, section, data, layout, onStep) {
   section.gd.on("plotly_click", ({ points: [point] }) => {
     if (point.xaxis._id === stepAxis(section)) onStep(Math.round(point.x));
   });
+  section.gd.on("plotly_relayout", (changed) => noteZoom(section, changed));
   section.gd.on("plotly_hover", ({ points: [point] }) => showRow(section, point));
   section.gd.on("plotly_unhover", () => { section.row.hidden = true; });
   section.gd.on("plotly_afterplot", () => { markStep(section, section.step ?? null); placeThreshold(section); });
   section.resizing = new ResizeObserver(() => section.gd.offsetParent && Plotly.Plots.resize(section.gd));
   section.resizing.observe(section.plot);
+}
+
+// plotly keeps a zoom only as long as the axis is asked for unchanged; ours may end elsewhere after every change.
+function noteZoom(section, changed) {
+  for (const name of Object.keys(section.gd.layout).filter((key) => /^[xy]axis\d*$/.test(key))) {
+    if (!Object.keys(changed).some((key) => key.startsWith(`${name}.`))) continue;
+    const [asked, now] = [section.wanted.figure.layout[name]?.range, section.gd.layout[name].range];
+    section.zoomed ??= {};
+    section.zoomed[name] = asked && now.some((end, i) => Math.abs(end - asked[i]) > 1e-9) ? [...now] : null;
+  }
+}
+
+function keepZoom(section, layout) {
+  for (const [name, range] of Object.entries(section.zoomed ?? {})) {
+    if (range && layout[name]) layout[name] = { ...layout[name], range };
+  }
 }
 
 function config(section) {

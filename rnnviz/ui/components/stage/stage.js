@@ -15,7 +15,7 @@ export function render({ data, parentElement, setStateValue }) {
     stage = new Stage(parentElement);
     stages.set(parentElement, stage);
   }
-  stage.receive(data, (value) => setStateValue("ask", value));
+  stage.receive(JSON.parse(new TextDecoder().decode(data)), (value) => setStateValue("ask", value));
 }
 
 export function dispose(parentElement) {
