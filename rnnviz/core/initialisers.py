@@ -8,6 +8,7 @@ block and the GRU's.
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -150,7 +151,8 @@ def draw_network(
     for layer in range(layers):
         width = directions * size if layer else input_size
         for suffix in (f"l{layer}", f"l{layer}_reverse")[:directions]:
-            weights = _draw_stream(CELLS[cell], suffix, width, size, INITIALISERS[initialisation], seed)
+            drawn = _draw_stream(cell, suffix, width, size, initialisation, seed)
+            weights = {kind: values.copy() for kind, values in drawn.items()}
             weights["weight_hh"] *= weight_scale
             _set_gate_bias(weights, CELLS[cell], size, gate_bias, chrono, generator_for(seed, suffix, "chrono"))
             parameters |= {f"{kind}_{suffix}": weights[kind] for kind in KINDS}
@@ -162,12 +164,13 @@ def generator_for(seed: int, *words: str) -> Generator:
     return np.random.default_rng([seed, *(zlib.crc32(word.encode()) for word in words)])
 
 
-def _draw_stream(cell: Cell, suffix: str, width: int, size: int, initialiser: Initialiser, seed: int):
+@lru_cache(maxsize=16)  # while a weight scale is dragged the draw stays the same
+def _draw_stream(cell: str, suffix: str, width: int, size: int, initialisation: str, seed: int):
     """The four parameters of one stream, each block drawn by itself."""
-    bound = 1.0 / np.sqrt(size)
+    initialiser, bound = INITIALISERS[initialisation], 1.0 / np.sqrt(size)
 
     def stacked(kind: str, draw: Callable[[Generator], np.ndarray]) -> np.ndarray:
-        return np.concatenate([draw(generator_for(seed, suffix, kind, block)) for block in cell.blocks])
+        return np.concatenate([draw(generator_for(seed, suffix, kind, block)) for block in CELLS[cell].blocks])
 
     noise = bound if initialiser.noisy_biases else 0.0
     return {

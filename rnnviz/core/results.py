@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
 
@@ -92,7 +93,7 @@ class GradientFlow:
         with np.errstate(over="ignore", under="ignore"):
             return {name: 10.0**norms for name, norms in self.parameter_step_log10_norms.items()}
 
-    @property
+    @cached_property
     def status(self) -> np.ndarray:
         """(S, T+1, B) of `Status`: what each entry of `log10_norm` is."""
         norm = self.log10_norm
@@ -105,12 +106,12 @@ class GradientFlow:
         ]
         return np.select([case for case, _ in cases], [value for _, value in cases], Status.ORDINARY)
 
-    @property
+    @cached_property
     def profile(self) -> np.ndarray:
         """(S, T+1), log10 of the norm of the joint adjoint over all batch rows and units."""
         return log10_sum_of_squares(self.joint_log10_norm, axis=-1)
 
-    @property
+    @cached_property
     def readings(self) -> tuple[Reading, ...]:
         """(S,) what each stream's `profile` says, from its loss back to its first step."""
         found = tuple(read(*self._way_back(s)) for s in range(len(self.streams)))
@@ -139,7 +140,7 @@ class GradientFlow:
         """(S,) how many steps back the norm stays above 1 % of what it was at the loss."""
         return np.array([reading.memory_horizon for reading in self.readings])
 
-    @property
+    @cached_property
     def verdict(self) -> Reading:
         """The reading of the top layer, which feeds the layers below: of the stream with the longest way back.
 

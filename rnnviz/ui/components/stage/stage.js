@@ -50,6 +50,7 @@ class Stage {
   receive(data, send) {
     this.data = data;
     this.send = send;
+    this.theme = this.pageTheme(); // before anything is written: to ask later would make the browser style the page twice
     if (data.asked >= this.id) {
       this.id = data.asked;
       this.answered();
@@ -61,7 +62,7 @@ class Stage {
     for (const chart of data.charts) this.showChart(chart);
     this.showViews(this.detail, data.detail);
     this.root.dataset.stamp = data.live ? "" : data.stamp; // for whoever waits until all of it has been drawn
-    if (this.pageTheme() !== data.theme.name) this.ask({});
+    if (this.theme !== data.theme.name) this.ask({});
     else if (!data.live && !data.problem && this.askedAgain !== data.stamp) this.askForStale();
   }
 
@@ -80,7 +81,7 @@ class Stage {
     this.id += 1;
     const shown = [...this.sections.keys()].filter((name) => this.visible.has(name));
     const drawn = Object.fromEntries(shown.map((name) => [name, this.sections.get(name).stamp ?? ""]));
-    this.send({ id: this.id, live: this.live, visible: shown, drawn, theme: this.pageTheme(), changes: this.changes });
+    this.send({ id: this.id, live: this.live, visible: shown, drawn, theme: this.theme, changes: this.changes });
     this.changes = {};
   }
 
