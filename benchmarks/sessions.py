@@ -53,7 +53,7 @@ class Visitor:
             self.widgets["slider"] = element.slider.id
         elif kind == "bidi_component":
             self.widgets["stage"], self.fragment = element.bidi_component.id, delta.fragment_id
-            data = json.loads(element.bidi_component.json)
+            data = json.loads(element.bidi_component.bytes)
             if data["problem"] or data["asked"] != self.asked:
                 self.errors.append(data["problem"] or f"answer to {data['asked']} in place of {self.asked}")
 

@@ -48,13 +48,15 @@ async function create(Plotly, section, data, layout, onStep) {
 function noteZoom(section, changed) {
   for (const name of Object.keys(section.gd.layout).filter((key) => /^[xy]axis\d*$/.test(key))) {
     if (!Object.keys(changed).some((key) => key.startsWith(`${name}.`))) continue;
-    const [asked, now] = [section.wanted.figure.layout[name]?.range, section.gd.layout[name].range];
+    const [asked, now] = [section.asked[name], section.gd.layout[name].range];
     section.zoomed ??= {};
     section.zoomed[name] = asked && now.some((end, i) => Math.abs(end - asked[i]) > 1e-9) ? [...now] : null;
   }
 }
 
 function keepZoom(section, layout) {
+  // A copy: plotly writes a visitor's zoom into the layout that it was given.
+  section.asked = Object.fromEntries(Object.entries(layout).filter(([, part]) => part?.range).map(([name, { range }]) => [name, [...range]]));
   for (const [name, range] of Object.entries(section.zoomed ?? {})) {
     if (range && layout[name]) layout[name] = { ...layout[name], range };
   }
