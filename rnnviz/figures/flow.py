@@ -4,16 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from rnnviz.core.readings import count_text, power_text
 from rnnviz.core.results import FLOAT64_LARGEST, FLOAT64_SMALLEST, GradientFlow, Status
-from rnnviz.errors import BudgetError
-from rnnviz.experiments.anatomy import anatomy
 from rnnviz.experiments.comparison import Run
 from rnnviz.figures.chart import Drawing, Subject
 from rnnviz.figures.decades import span
 from rnnviz.figures.labels import spaced
 from rnnviz.figures.steps import positions, step_range
 from rnnviz.figures.theme import STYLES, Theme, blank, note, powers, threshold_line
+from rnnviz.figures.theory import theory
+from rnnviz.figures.verdicts import answer, badge, notes
 
 HEIGHT, LABEL_PIXELS = 320, 19
 FLOAT32_SMALLEST, FLOAT32_LARGEST = (
@@ -55,13 +54,13 @@ def gradient_norms(subject: Subject, theme: Theme) -> Drawing:
     layout["xaxis"].update(title={"text": "step t    ← the gradient travels this way"}, range=_steps(subject))
     layout["yaxis"] = powers(theme, "share of the signal" if relative else "gradient norm", range=ends, nticks=7)
     figure["data"] = [trace for line in lines for trace in line.traces(theme, ends[0])]
-    figure["data"] += [_overlay(run, *line, theme, relative) for run in subject.runs for line in _theory(run, subject)]
+    figure["data"] += [_overlay(run, *line, theme, relative) for run in subject.runs for line in theory(run, subject)]
     layout["annotations"] = _labels(lines, ends, theme)
     if "limits" in subject.view.overlays:
         _mark_limits(layout, ends, theme)
     if any(run.config.signal_clip for run in subject.runs):
         layout["shapes"].append(threshold_line("y", np.log10(subject.runs[0].config.clip_threshold), theme))
-    return Drawing(figure, _answer(subject.runs), _notes(subject), tuple(map(_badge, subject.runs)))
+    return Drawing(figure, answer(subject.runs), notes(subject), tuple(map(badge, subject.runs)))
 
 
 class _Line:
@@ -165,23 +164,6 @@ def _labels(lines: list[_Line], ends: list[float], theme: Theme) -> list[dict[st
     return placed
 
 
-def _theory(run: Run, subject: Subject) -> list[tuple[str, float]]:
-    """(name, decades per step back) of the straight lines that theory draws from the loss."""
-    found = []
-    if "bound" in subject.view.overlays and run.bound_per_step:
-        found.append(("bound", float(np.log10(run.bound_per_step))))
-    if "lyapunov" in subject.view.overlays and _affords_spectrum(run):
-        found.append(("Lyapunov", float(run.spectrum.lyapunov_exponents[-1, 0, 0] / np.log(10))))
-    return [(name, slope) for name, slope in found if np.isfinite(slope)]
-
-
-def _affords_spectrum(run: Run) -> bool:
-    try:
-        return run.spectrum is not None
-    except BudgetError:
-        return False
-
-
 def _overlay(run: Run, name: str, slope: float, theme: Theme, relative: bool) -> dict[str, Any]:
     """A straight line from the loss back to the first step."""
     s = len(run.flow.streams) - 1
@@ -215,109 +197,3 @@ def _mark_limits(layout: dict[str, Any], ends: list[float], theme: Theme) -> Non
             theme, name, xref="x domain", x=1, y=limit, xanchor="right", yanchor="top" if limit < 0 else "bottom",
             font={"color": theme.faint, "size": round(12 * theme.scale)},
         ))  # fmt: skip
-
-
-def _answer(runs: tuple[Run, ...]) -> str:
-    """One sentence over all runs."""
-    if len(runs) == 1:
-        return runs[0].flow.verdict.sentence
-    if runs[0].config.loss == "every":
-        return "Every step's own loss adds to these totals, so they do not show how far the loss of one step reaches."
-    told = "; ".join(f"{run.label} {_fate(run.flow)}" for run in runs)
-    steps = runs[0].flow.verdict.steps
-    return f"{steps} {'step' if steps == 1 else 'steps'} back from the loss, {told}."
-
-
-def _fate(flow: GradientFlow) -> str:
-    reading = flow.verdict
-    share = power_text(reading.decades)
-    return {
-        "vanishing": f"has {share} of the signal left" if reading.decades > -np.inf else "has nothing left",
-        "steady": f"holds the signal (×\u00a0{share})",
-        "exploding": f"has grown it {share}-fold",
-        "undefined": "is not a number",
-    }[reading.kind]
-
-
-def _badge(run: Run) -> tuple[str, str, str]:
-    """The verdict in a few words."""
-    reading = run.flow.verdict
-    if run.config.loss == "every":
-        return run.name, "each step's own loss adds to it", "steady"
-    pace = ""
-    if 1.05 <= reading.half_life < np.inf:
-        pace = f"halves every {count_text(reading.half_life)} steps"
-    elif 1.05 <= reading.doubling_time < np.inf:
-        pace = f"doubles every {count_text(reading.doubling_time)} steps"
-    growth = f"×{reading.growth_per_step:.4g} a step" if np.isfinite(reading.growth_per_step) else ""
-    return (
-        run.name,
-        ", ".join(filter(None, (reading.kind, growth, pace if reading.kind != "steady" else ""))),
-        reading.kind,
-    )
-
-
-def _notes(subject: Subject) -> tuple[str, ...]:
-    """What was found, and which overlay does not apply."""
-    notes = [f"{run.label}: {finding}" for run in subject.runs for finding in run.flow.findings]
-    notes += [
-        f"{run.label}: the bound (γ σ_max)ᵏ is known for an RNN with a loss at the last step alone."
-        for run in subject.runs if "bound" in subject.view.overlays and run.bound_per_step is None
-    ]  # fmt: skip
-    notes += [
-        f"{run.label}: the straight lines belong to the backward direction."
-        for run in subject.runs if run.config.bidirectional and _theory(run, subject)
-    ]  # fmt: skip
-    notes += [
-        f"{run.label}: the Lyapunov slope of so large a run would take too long."
-        for run in subject.runs if "lyapunov" in subject.view.overlays and not _affords_spectrum(run)
-    ]  # fmt: skip
-    notes += _reasons(subject.runs)
-    asked = subject.runs[0].config.length
-    if subject.runs[0].flow.steps < asked:
-        notes.append(f"{asked} steps were asked for; the input ends after {subject.runs[0].flow.steps}.")
-    return tuple(notes)
-
-
-def _reasons(runs: tuple[Run, ...]) -> list[str]:
-    """What a reader asks next: why, what the first step did, and what clipping after the sweep changes."""
-    return [*_because(runs), *_first_steps(runs), *_clipped(runs)]
-
-
-def _because(runs: tuple[Run, ...]) -> list[str]:
-    """Where the pace of the first RNN comes from."""
-    run = next((run for run in runs if run.config.cell == "rnn" and run.config.loss == "last"), None)
-    if run is None or len(run.flow.streams) > 1 or not 0 < run.flow.verdict.growth_per_step < np.inf:
-        return []
-    found = anatomy(run)
-    name = run.config.nonlinearity.replace("relu", "ReLU")
-    slopes = "" if name == "linear" else f", and multiplies by the slopes of {name}, {found.mean_slope:.2f} on average"
-    return [
-        f"Why: each step back through {run.label} stretches the gradient by W_hhᵀ, ×{found.stretch:.3g} at most"
-        f"{slopes}: measured, ×{run.flow.verdict.growth_per_step:.4g} a step."
-    ]
-
-
-def _first_steps(runs: tuple[Run, ...]) -> list[str]:
-    """The step at the loss, where an LSTM's gradient passes from h into h and c and the pace is another."""
-    told = []
-    for run in runs:
-        first = run.flow.verdict.first_step if run.flow.cell is not None and run.config.loss == "last" else 0.0
-        if abs(first) > np.log10(2.0):
-            told.append(
-                f"{run.label}, h and c together: ×{power_text(first)} at the step next to the loss, then "
-                f"×{run.flow.verdict.growth_per_step:.4g} at each."
-            )
-    return told
-
-
-def _clipped(runs: tuple[Run, ...]) -> list[str]:
-    """Clipping after the sweep cannot be seen in the curves."""
-    if runs[0].config.clip not in ("norm", "value"):
-        return []
-    reports = [(run.label, run.clip_report) for run in runs]
-    sizes = "; ".join(
-        f"{label} {power_text(report.log10_norm_before)} → {power_text(report.log10_norm_after)}"
-        for label, report in reports
-    )
-    return [f"Clipping after the sweep leaves these curves as they are. The gradient of the parameters: {sizes}."]
