@@ -133,7 +133,9 @@ def _view(name: str, values: Mapping[str, Any], subject: Subject) -> dict[str, A
     """A chart's own switch, with the choices that make sense for what is shown."""
     declared = KNOBS[name]
     options = _options(name, declared, subject)
-    value = {"focus": subject.focus.name, "stream": str(subject.stream)}.get(name, values[name])
+    measured = "relative" if subject.relative else "absolute"  # a threshold or a limit may decide it
+    shown = {"focus": subject.focus.name, "stream": str(subject.stream), "measure": measured}
+    value = shown.get(name, values[name])
     if not declared.many and value not in dict(options):
         value = options[0][0]
     return {

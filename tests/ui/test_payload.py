@@ -237,3 +237,11 @@ def test_what_is_up_to_date_is_not_sent_again():
     drawn = {"norms": first["stamp"], "states": "another"}
     again = payload(START, Ask(visible=frozenset({"norms", "states"}), drawn=drawn), theme)
     assert {chart["name"] for chart in again["charts"] if chart["drawn"]} == {"states"}
+
+
+def test_a_threshold_decides_how_norms_are_measured_and_the_switch_says_so():
+    theme = theme_for("light", False)
+    for clip, measured in (("off", "relative"), ("hidden_norm", "absolute")):
+        charts = payload({**START, "clip": clip}, Ask(), theme)["charts"]
+        switch = next(view for view in charts[0]["views"] if view["name"] == "measure")
+        assert switch["value"] == measured
