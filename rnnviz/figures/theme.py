@@ -86,11 +86,6 @@ STYLES = {
 SEQUENTIAL = "Viridis"  # magnitudes, perceptually even
 
 
-def power(exponent: float) -> str:
-    """A power of ten as plotly shows it: 10⁻³ from -3."""
-    return f"10<sup>{exponent:g}</sup>".replace("-", "−")
-
-
 def blank(theme: Theme, height: int) -> dict[str, Any]:
     """A figure with the page's background, type and quiet axes, and nothing on it; `height` in pixels at scale 1."""
     title = {"title": {"font": {"size": round(13 * theme.scale), "color": theme.faint}}}
