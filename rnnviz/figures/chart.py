@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from rnnviz.core.cells import CELLS
 from rnnviz.experiments.comparison import VARIANTS, Run
@@ -106,6 +106,39 @@ class Subject:
         """The chosen stream of the focused run, or its last when it has fewer."""
         return min(self.view.stream, len(self.focus.flow.streams) - 1)
 
+    def offers(self, name: str) -> list[tuple[str, str]] | None:
+        """(value, label) of a view's choices that make sense for these runs; None for all that it has."""
+        flow = self.focus.flow if name in ("stream", "states") else None
+        if name == "focus":
+            return [(run.name, run.label) for run in self.runs]
+        if name == "stream":
+            return [(str(s), stream.label) for s, stream in enumerate(flow.streams)]
+        if name == "states":
+            known = {"hidden", *(["cell"] if flow.cell is not None else []), *flow.gates}
+            return [(value, label) for value, label in knobs(View)["states"].choices.items() if value in known]
+        return None
+
+    def shown(self, name: str, value: Any) -> Any:
+        """What a view shows when a value is chosen: the runs, a threshold or a limit may decide otherwise."""
+        measured = "relative" if self.relative else "absolute"
+        return {"focus": self.focus.name, "stream": str(self.stream), "measure": measured}.get(name, value)
+
+
+class Badge(NamedTuple):
+    """A few words about one of what a chart compares.
+
+    Attributes:
+        label: which.
+        text: the words.
+        kind: what they mean: "vanishing", "steady", "exploding" or "undefined", as in `Reading.kind`.
+        colour: of its lines.
+    """
+
+    label: str
+    text: str
+    kind: str
+    colour: str
+
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
@@ -116,13 +149,13 @@ class Drawing:
             `go.Figure`; `go.Figure(figure)` makes one, and checks it. Empty where there is nothing to draw.
         answer: one plain sentence, computed from the run.
         notes: further sentences: what a reader must know.
-        badges: (variant's name, text, kind) of each run, kind as in `Reading.kind`.
+        badges: one for each of what is compared.
     """
 
     figure: dict[str, Any]
     answer: str
     notes: tuple[str, ...] = ()
-    badges: tuple[tuple[str, str, str], ...] = ()
+    badges: tuple[Badge, ...] = ()
 
 
 @dataclass(frozen=True)

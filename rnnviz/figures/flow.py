@@ -60,7 +60,7 @@ def gradient_norms(subject: Subject, theme: Theme) -> Drawing:
         _mark_limits(layout, ends, theme)
     if any(run.config.signal_clip for run in subject.runs):
         layout["shapes"].append(threshold_line("y", np.log10(subject.runs[0].config.clip_threshold), theme))
-    return Drawing(figure, answer(subject.runs), notes(subject), tuple(map(badge, subject.runs)))
+    return Drawing(figure, answer(subject.runs), notes(subject), tuple(badge(run, theme) for run in subject.runs))
 
 
 class _Line:

@@ -6,7 +6,8 @@ from rnnviz.core.readings import count_text, power_text
 from rnnviz.core.results import GradientFlow
 from rnnviz.experiments.anatomy import anatomy
 from rnnviz.experiments.comparison import Run
-from rnnviz.figures.chart import Subject
+from rnnviz.figures.chart import Badge, Subject
+from rnnviz.figures.theme import Theme
 from rnnviz.figures.theory import affords_spectrum, theory
 
 
@@ -32,22 +33,19 @@ def _fate(flow: GradientFlow) -> str:
     }[reading.kind]
 
 
-def badge(run: Run) -> tuple[str, str, str]:
+def badge(run: Run, theme: Theme) -> Badge:
     """The verdict in a few words."""
     reading = run.flow.verdict
     if run.config.loss == "every":
-        return run.name, "each step's own loss adds to it", "steady"
+        return Badge(run.label, "each step's own loss adds to it", "steady", theme.colour(run.name))
     pace = ""
     if 1.05 <= reading.half_life < np.inf:
         pace = f"halves every {count_text(reading.half_life)} steps"
     elif 1.05 <= reading.doubling_time < np.inf:
         pace = f"doubles every {count_text(reading.doubling_time)} steps"
     growth = f"×{reading.growth_per_step:.4g} a step" if np.isfinite(reading.growth_per_step) else ""
-    return (
-        run.name,
-        ", ".join(filter(None, (reading.kind, growth, pace if reading.kind != "steady" else ""))),
-        reading.kind,
-    )
+    words = ", ".join(filter(None, (reading.kind, growth, pace if reading.kind != "steady" else "")))
+    return Badge(run.label, words, reading.kind, theme.colour(run.name))
 
 
 def notes(subject: Subject) -> tuple[str, ...]:

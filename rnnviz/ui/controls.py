@@ -1,77 +1,114 @@
 """Widgets for settings, made from their declarations. The session keeps the values; the address holds them too."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from rnnviz import Knob, RnnvizError
 from rnnviz.errors import shown
-from rnnviz.lessons.presets import PRESETS
-from rnnviz.ui.settings import KNOBS, START, as_text, from_query, hidden, packed, to_query, unpacked
+from rnnviz.ui.settings import Sheet, as_text
 
 SHORT, LETTERS = 3, 24  # so many choices, of so many letters together, fit side by side
 
 
-def base_of(preset: str | None) -> dict[str, Any]:
-    """The settings of a preset, or where the page starts."""
-    return {**START, **(PRESETS[preset].settings if preset else {})}
+@dataclass
+class Kept:
+    """What a session keeps of a page: the visitor may go to another one and come back.
 
+    Attributes:
+        values: the settings.
+        preset: the chosen one, whether or not its settings have been changed since.
+        pin: the settings of a run that lies under the present one, or None.
+        hidden: names of the controls that the address hides.
+        complaints: a sentence for everything that was not allowed.
+        address: the parameters that were read or written last; None before that.
+    """
 
-def address_of(words: dict[str, str], values: dict[str, Any]) -> dict[str, str]:
-    """The parameters that open exactly these settings; `words` as from `Session.words`."""
-    return words | to_query(values, base_of(words.get("preset")))
+    values: dict[str, Any]
+    preset: str | None = None
+    pin: dict[str, Any] | None = None
+    hidden: frozenset[str] = frozenset()
+    complaints: list[str] = field(default_factory=list)
+    address: dict[str, str] | None = None
 
 
 class Session:
-    """One visitor's settings. It is made anew in every run of the page; what it holds lives in the session's state."""
+    """One visitor's settings of a page, made anew in every run of it."""
 
-    def __init__(self):
-        state = st.session_state
-        state.setdefault("settings", dict(START))
-        state.setdefault("complaints", [])
-        self.values: dict[str, Any] = state["settings"]
-        self.complaints: list[str] = state["complaints"]
+    def __init__(self, sheet: Sheet):
+        self.sheet = sheet
+        self.kept: Kept = st.session_state.setdefault(f"page {sheet.name}", Kept(dict(sheet.start)))
 
     @property
-    def preset(self) -> str | None:
-        """The chosen preset, whether or not its settings have been changed since."""
-        return st.session_state.get("preset")
+    def values(self) -> dict[str, Any]:
+        """The settings, shared with the session and not copied."""
+        return self.kept.values
 
-    def read_address(self) -> None:
-        """Take the settings of the address, when it is not the one written last: a link, or the Back button."""
+    def arrive(self) -> None:
+        """Read the address; whoever comes from another page without one finds what was left, or brings a network along.
+
+        Settings that the two pages share come along once they have been changed.
+        """
         state, query = st.session_state, st.query_params.to_dict()
-        if query == state.get("address"):
-            return
-        preset = query.get("preset")
-        found, complaints = from_query(query)
-        if preset and preset not in PRESETS:
-            complaints.append(f"preset: must be one of {', '.join(PRESETS)}, got {shown(preset)}.")
-        state["preset"] = preset if preset in PRESETS else None
-        state["hidden"], more = hidden(query.get("hide", ""))
+        before, state["page"] = state.get("page"), self.sheet
+        if before is not None and before.name != self.sheet.name:
+            self.kept.address = None if query else {}
+            if not query:
+                self._bring(before, state[f"page {before.name}"].values)
+        if query != self.kept.address:
+            self._read(query)
+
+    def _bring(self, before: Sheet, values: dict[str, Any]) -> None:
+        shared = {name for family in set(before.families) & set(self.sheet.families) for name in self.sheet.knobs
+                  if name in family.__dataclass_fields__}  # fmt: skip
+        if shared and values != before.start:
+            self.values.update({name: values[name] for name in shared})
+            self.kept.preset = None
+
+    def _read(self, query: dict[str, str]) -> None:
+        """Take the settings of an address that is not the one written last: a link, or the Back button."""
+        kept, sheet, preset = self.kept, self.sheet, query.get("preset")
+        found, complaints = sheet.from_query(query)
+        if preset and preset not in sheet.presets:
+            known = f"must be one of {', '.join(sheet.presets)}" if sheet.presets else "there is none on this page"
+            complaints.append(f"preset: {known}, got {shown(preset)}.")
+        kept.preset = preset if preset in sheet.presets else None
+        kept.hidden, more = sheet.hidden(query.get("hide", ""))
         complaints += more
-        state["pin"], more = unpacked(query["pin"]) if query.get("pin") else (None, [])
-        self.replace({**base_of(state["preset"]), **found})
-        self.complaints += complaints + more
-        state["address"] = query
+        kept.pin, more = sheet.unpacked(query["pin"]) if query.get("pin") else (None, [])
+        self.replace({**sheet.base(kept.preset), **found})
+        kept.complaints += complaints + more
+        kept.address = query
 
     def words(self) -> dict[str, str]:
         """What an address holds beside the settings."""
-        state, words = st.session_state, {}
-        if self.preset:
-            words["preset"] = self.preset
-        if state["hidden"]:
-            words["hide"] = ",".join(sorted(state["hidden"]))
-        if state["pin"] is not None:
-            words["pin"] = packed(state["pin"])
+        kept, words = self.kept, {}
+        if kept.preset:
+            words["preset"] = kept.preset
+        if kept.hidden:
+            words["hide"] = ",".join(sorted(kept.hidden))
+        if kept.pin is not None:
+            words["pin"] = self.sheet.packed(kept.pin)
         return words
+
+    def query(self) -> dict[str, str]:
+        """The parameters that open exactly what is on the screen."""
+        return self.words() | self.sheet.to_query(self.values, self.kept.preset)
+
+    def link(self, base: str) -> str:
+        """The address that opens exactly what is on the screen."""
+        query = urlencode(self.query())
+        return f"{base}?{query}" if query else base
 
     def write_address(self) -> None:
         """Let the address say what is on the screen."""
-        wanted = address_of(self.words(), self.values)
-        if wanted == st.session_state["address"]:
+        wanted = self.query()
+        if wanted == self.kept.address:
             return
-        st.session_state["address"] = wanted
+        self.kept.address = wanted
         if wanted:
             st.query_params.from_dict(wanted)
         else:
@@ -79,38 +116,36 @@ class Session:
 
     def change(self, name: str, value: Any) -> None:
         """Set one setting; a value that is not allowed leaves it as it was and becomes a sentence on the page."""
-        self.complaints.clear()
+        self.kept.complaints.clear()
         try:
-            self.values[name] = KNOBS[name].checked(name, value)
+            self.values[name] = self.sheet.knobs[name].checked(name, value)
         except RnnvizError as problem:
-            self.complaints.append(str(problem))
+            self.kept.complaints.append(str(problem))
 
     def replace(self, values: dict[str, Any]) -> None:
         """Set all settings, those that are not named to where they start."""
-        self.complaints.clear()
+        self.kept.complaints.clear()
         self.values.clear()
-        self.values.update({**START, **values})
+        self.values.update({**self.sheet.start, **values})
 
     def shows(self, name: str) -> bool:
         """Whether the address leaves a control on the page."""
-        return name not in st.session_state.get("hidden", ())
+        return name not in self.kept.hidden
 
     def control(self, name: str, **rest: Any) -> None:
         """Show the widget of a setting, unless the address hides it."""
         if not self.shows(name):
             return
-        declared, value = KNOBS[name], self.values[name]
+        declared, value = self.sheet.knobs[name], self.values[name]
         if st.session_state.get(name) != value:
             st.session_state[name] = list(value) if declared.many else value
-        _widget(declared)(
-            declared, value, {"key": name, "help": declared.help, "on_change": _taken, "args": (name,)} | rest
-        )
+        shared = {"key": name, "help": declared.help, "on_change": self._taken, "args": (name,)}
+        _widget(declared)(declared, value, shared | rest)
 
-
-def _taken(name: str) -> None:
-    """A widget has a new value."""
-    value = st.session_state[name]
-    Session().change(name, tuple(value) if isinstance(value, list) else value)
+    def _taken(self, name: str) -> None:
+        """A widget has a new value."""
+        value = st.session_state[name]
+        self.change(name, tuple(value) if isinstance(value, list) else value)
 
 
 def _widget(declared: Knob) -> Callable:

@@ -1,7 +1,8 @@
-"""A visitor's settings: read from the address, kept for the session, written back to the address."""
+"""A page's settings: read from the address, kept for the session, written back to the address."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -11,23 +12,127 @@ from rnnviz.experiments.comparison import Comparison, Run
 from rnnviz.figures.chart import View
 from rnnviz.lessons import presets
 
-FAMILIES = (Comparison, Config, View)
 CHOSEN_BY_CELLS = ("cell",)  # a field of Config that each compared network sets for itself
-KNOBS: dict[str, Knob] = {
-    name: declared for family in FAMILIES for name, declared in knobs(family).items() if name not in CHOSEN_BY_CELLS
-}
-START: dict[str, Any] = {
-    **{f.name: f.default for family in FAMILIES for f in fields(family) if f.name in KNOBS},
-    **presets.START,
-}
 WORDS = ("preset", "hide", "pin")  # of an address, beside the settings
 LONGEST = 100_000  # characters of a pinned run
 TRUE, FALSE, NONE = ("true", "1", "on", "yes"), ("false", "0", "off", "no"), ("none", "")
 
 
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """The settings of a page.
+
+    Attributes:
+        name: of the page, a word of its own.
+        families: the configurations whose fields they are.
+        begins: where the page starts, as far as it is not the default of a field.
+        presets: {word in links: a preset with `label`, `settings` and `story`}.
+        hideable: what an address may hide beside the settings' own controls.
+    """
+
+    name: str
+    families: tuple[type, ...]
+    begins: Mapping[str, Any] = field(default_factory=dict)
+    presets: Mapping[str, Any] = field(default_factory=dict)
+    hideable: tuple[str, ...] = ()
+
+    @cached_property
+    def knobs(self) -> dict[str, Knob]:
+        """Every setting's declaration."""
+        return {
+            name: declared
+            for family in self.families
+            for name, declared in knobs(family).items()
+            if name not in CHOSEN_BY_CELLS
+        }
+
+    @cached_property
+    def start(self) -> dict[str, Any]:
+        """The settings where the page starts."""
+        defaults = {f.name: f.default for family in self.families for f in fields(family) if f.name in self.knobs}
+        return {**defaults, **self.begins}
+
+    def base(self, preset: str | None) -> dict[str, Any]:
+        """The settings of a preset, or where the page starts."""
+        return {**self.start, **(self.presets[preset].settings if preset else {})}
+
+    def part(self, family: type, values: Mapping[str, Any]) -> Any:
+        """The settings of one family as its value.
+
+        Raises:
+            RnnvizError: for values that do not go together.
+        """
+        return family(**{name: values[name] for name in knobs(family) if name in values})
+
+    def from_query(self, parameters: Mapping[str, str | list[str]]) -> tuple[dict[str, Any], list[str]]:
+        """The settings that an address names, and a sentence for each one that is not allowed.
+
+        >>> EXPLORE.from_query({"length": "50", "cells": "rnn,gru", "seed": "x"})
+        ({'length': 50, 'cells': ('rnn', 'gru')}, ["seed: must be a whole number from 0 to 2147483647, got 'x'."])
+        """
+        values, complaints = {}, []
+        for name, given in parameters.items():
+            text = given if isinstance(given, str) else given[-1] if given else ""
+            if name in WORDS:
+                continue
+            if name not in self.knobs:
+                complaints.append(f"{shown(name)[1:-1]}: is no setting of this page, and was left out.")
+                continue
+            try:
+                values[name] = self.knobs[name].checked(name, _value(self.knobs[name], text))
+            except RnnvizError as problem:
+                complaints.append(str(problem))
+        return values, complaints
+
+    def to_query(self, values: Mapping[str, Any], preset: str | None = None) -> dict[str, str]:
+        """The parameters of an address: every setting that is not as the page starts, or not as a preset has it.
+
+        >>> EXPLORE.to_query({**EXPLORE.start, "length": 50, "cells": ("rnn", "gru")})
+        {'cells': 'rnn,gru', 'length': '50'}
+        """
+        base = self.base(preset)
+        return {name: as_text(values[name]) for name in self.knobs if values[name] != base[name]}
+
+    def from_text(self, name: str, given: Any) -> Any:
+        """A value from the browser in the type of its setting; what is no text or list stays as it is."""
+        if isinstance(given, list):
+            return tuple(given)
+        if isinstance(given, str):  # half a character would not go into an address
+            return _value(self.knobs[name], given.encode(errors="replace").decode())
+        return given
+
+    def packed(self, values: Mapping[str, Any]) -> str:
+        """Settings as one word of an address, for a pinned run."""
+        return urlencode(self.to_query(values), errors="replace")
+
+    def unpacked(self, word: str) -> tuple[dict[str, Any] | None, list[str]]:
+        """The settings of a pinned run, None where they cannot be run, and what is wrong with them."""
+        try:
+            given = parse_qs(word[:LONGEST], max_num_fields=100)
+        except ValueError:
+            return None, ["pin: must be the settings of a run, as a copied link has them; it was left out."]
+        values, complaints = self.from_query(given)
+        values = {**self.start, **values}
+        try:
+            question(values).runs()
+        except RnnvizError as problem:
+            return None, [f"pin, {problem}"]
+        return values, [f"pin, {complaint}" for complaint in complaints]
+
+    def hidden(self, word: str) -> tuple[frozenset[str], list[str]]:
+        """The names after hide= in an address, and a sentence for those that name no control."""
+        names = [name for name in word.split(",") if name]
+        known = {*self.knobs, *self.hideable}
+        return frozenset(names) & known, [
+            f"hide: must name controls ({', '.join(sorted(known))}), got {shown(name)}."
+            for name in names
+            if name not in known
+        ][:3]
+
+
 @dataclass(frozen=True)
 class Question:
-    """What the settings ask for."""
+    """What the settings of a run ask for."""
 
     comparison: Comparison
     config: Config
@@ -44,81 +149,16 @@ def question(values: Mapping[str, Any]) -> Question:
     Raises:
         RnnvizError: for values that do not go together.
     """
-    parts = [family(**{name: values[name] for name in knobs(family) if name in values}) for family in FAMILIES]
-    return Question(*parts)
+    return Question(*(EXPLORE.part(family, values) for family in EXPLORE.families))
 
 
-def from_query(parameters: Mapping[str, str | list[str]]) -> tuple[dict[str, Any], list[str]]:
-    """The settings that an address names, and a sentence for each one that is not allowed.
-
-    >>> from_query({"length": "50", "cells": "rnn,gru", "seed": "x"})
-    ({'length': 50, 'cells': ('rnn', 'gru')}, ["seed: must be a whole number from 0 to 2147483647, got 'x'."])
-    """
-    values, complaints = {}, []
-    for name, given in parameters.items():
-        text = given if isinstance(given, str) else given[-1] if given else ""
-        if name in WORDS:
-            continue
-        if name not in KNOBS:
-            complaints.append(f"{shown(name)[1:-1]}: is no setting of this page, and was left out.")
-            continue
-        try:
-            values[name] = KNOBS[name].checked(name, _value(KNOBS[name], text))
-        except RnnvizError as problem:
-            complaints.append(str(problem))
-    return values, complaints
-
-
-def to_query(values: Mapping[str, Any], base: Mapping[str, Any] = START) -> dict[str, str]:
-    """The parameters of an address: every setting that is not as it starts, or not as a preset's `base` has it.
-
-    >>> to_query({**START, "length": 50, "cells": ("rnn", "gru")})
-    {'cells': 'rnn,gru', 'length': '50'}
-    """
-    return {name: as_text(values[name]) for name in START if values[name] != base[name]}
-
-
-def packed(values: Mapping[str, Any]) -> str:
-    """Settings as one word of an address, for a pinned run."""
-    return urlencode(to_query(values), errors="replace")
-
-
-def unpacked(word: str) -> tuple[dict[str, Any] | None, list[str]]:
-    """The settings of a pinned run, None where they cannot be run, and what is wrong with them."""
-    try:
-        given = parse_qs(word[:LONGEST], max_num_fields=100)
-    except ValueError:
-        return None, ["pin: must be the settings of a run, as a copied link has them; it was left out."]
-    values, complaints = from_query(given)
-    values = {**START, **values}
-    try:
-        question(values).runs()
-    except RnnvizError as problem:
-        return None, [f"pin, {problem}"]
-    return values, [f"pin, {complaint}" for complaint in complaints]
-
-
-def hidden(word: str) -> tuple[frozenset[str], list[str]]:
-    """The names after hide= in an address, and a sentence for those that name no control."""
-    names = [name for name in word.split(",") if name]
-    known = {*KNOBS, *HIDEABLE}
-    return frozenset(names) & known, [
-        f"hide: must name controls ({', '.join(sorted(known))}), got {shown(name)}."
-        for name in names
-        if name not in known
-    ][:3]
-
-
-HIDEABLE = ("preset", "more", "share", "pin", "downloads", "check", "equations", "reset", "dice")
-
-
-def from_text(name: str, given: Any) -> Any:
-    """A value from the browser in the type of its setting; what is no text or list stays as it is."""
-    if isinstance(given, list):
-        return tuple(given)
-    if isinstance(given, str):  # half a character would not go into an address
-        return _value(KNOBS[name], given.encode(errors="replace").decode())
-    return given
+EXPLORE = Sheet(
+    "explore",
+    (Comparison, Config, View),
+    presets.START,
+    presets.PRESETS,
+    ("preset", "more", "share", "pin", "downloads", "check", "equations", "reset", "dice"),
+)
 
 
 def _value(declared: Knob, text: str) -> Any:

@@ -49,6 +49,7 @@ class Ask:
         drawn: {chart: the stamp of the settings that it shows}; what is up to date is not sent again.
         theme: "light" or "dark", as the page is; None before the browser has said so.
         changes: {setting: new value}.
+        tick: go on with what runs in slices.
     """
 
     id: int = 0
@@ -57,6 +58,7 @@ class Ask:
     drawn: Mapping[str, Any] = field(default_factory=dict)
     theme: str | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
+    tick: bool = False
 
     @classmethod
     def of(cls, given: object) -> "Ask":
@@ -71,26 +73,28 @@ class Ask:
             drawn if isinstance(drawn, Mapping) else {},
             theme if theme in ("light", "dark") else None,
             changes if isinstance(changes, Mapping) and len(changes) <= 20 else {},
+            given.get("tick") is True,
         )
 
 
-def asked() -> Ask:
-    """The last question that the stage has asked."""
-    state = st.session_state.get("stage")
+def asked(key: str) -> Ask:
+    """The last question that a stage has asked."""
+    state = st.session_state.get(key)
     return Ask.of(state.get("ask") if isinstance(state, Mapping) else None)
 
 
-def stage(data: Mapping[str, Any], on_ask: Callable[[], None]) -> None:
-    """Show the stage, or bring it up to date.
+def stage(key: str, data: Mapping[str, Any], on_ask: Callable[[], None]) -> None:
+    """Show a stage, or bring it up to date.
 
     Args:
+        key: its word in the session; a page may have several.
         data: what `stage.js` reads, as from `rnnviz.ui.payload.payload`.
         on_ask: called before the next run of the page when the stage asks for something.
     """
     renderer = st.components.v2.component("rnnviz_stage", css=_css(), js=_loader(), isolate_styles=False)
     # As bytes: in a dictionary Streamlit would look for dataframes, and load pandas for that.
     sent = json.dumps({**data, "plotly": _plotly()}, allow_nan=False).encode()
-    renderer(key="stage", data=sent, default={"ask": {}}, on_ask_change=on_ask)
+    renderer(key=key, data=sent, default={"ask": {}}, on_ask_change=on_ask)
 
 
 def encoded(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -12,9 +12,9 @@ from rnnviz.experiments.tables import to_csv, to_npz
 from rnnviz.figures.chart import Subject
 from rnnviz.figures.charts import CHARTS
 from rnnviz.figures.theme import THEMES
-from rnnviz.ui.controls import Session, address_of
-from rnnviz.ui.payload import drawn, subject_of
-from rnnviz.ui.settings import question
+from rnnviz.ui.controls import Session
+from rnnviz.ui.exploring import subject_of
+from rnnviz.ui.payload import drawn
 
 LINK = "This link opens exactly this picture, seed included. The icon at its right copies it."
 FOR_THE_CLASS = (
@@ -32,7 +32,7 @@ def share(session: Session) -> None:
     """The link to exactly this picture, and the same as a QR code."""
     import segno  # here and below: what only a button needs shall not delay the first page
 
-    address = Picture(session).link
+    address = session.link(page_address())
     st.markdown(LINK)
     st.code(address, language=None, wrap_lines=True)
     if is_local(address):
@@ -46,6 +46,11 @@ def share(session: Session) -> None:
     st.caption(FOR_THE_CLASS.format(joint="&" if "?" in address else "?"))
 
 
+def page_address() -> str:
+    """The page without its settings."""
+    return (st.context.url or "").split("?")[0]
+
+
 def is_local(address: str) -> bool:
     """Whether an address means the machine on which it is opened."""
     return urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1", "0.0.0.0")
@@ -54,23 +59,16 @@ def is_local(address: str) -> bool:
 class Picture:
     """What is on the screen, for a file that is made later, when there is no page running.
 
-    The session's values are shared and not copied: the weight scale may move before a button is pressed.
+    What the session keeps is shared and not copied: the weight scale may move before a button is pressed.
     """
 
     def __init__(self, session: Session):
-        self.values, self.words = session.values, session.words()
-        self.pin, self.base = st.session_state["pin"], (st.context.url or "").split("?")[0]
-
-    @property
-    def link(self) -> str:
-        """The address of exactly this picture."""
-        query = urlencode(address_of(self.words, self.values))
-        return f"{self.base}?{query}" if query else self.base
+        self.session, self.base = session, page_address()
 
     @property
     def subject(self) -> Subject:
         """The compared runs."""
-        return subject_of(question(self.values), self.pin)
+        return subject_of(self.session.values, self.session.kept.pin)
 
     def report(self) -> str:
         """Every chart of the page with its question and its answer, and the settings, as one HTML file."""
@@ -82,7 +80,8 @@ class Picture:
         sections = [(c.question, d.answer, d.notes, d.figure) for c, d in zip(charts, drawings, strict=True)]
         cells = "; ".join(run.label for run in subject.runs)
         settings = [("Cells", cells), *settings_of(subject.focus.config, ("cell",))]
-        link = "" if is_local(self.link) else self.link
+        link = self.session.link(self.base)
+        link = "" if is_local(link) else link
         return html_report("Where does the gradient go?", link, sections, theme, settings)
 
 

@@ -9,13 +9,13 @@ import streamlit as st
 import rnnviz
 from rnnviz import RnnvizError
 from rnnviz.figures.refusal import plain
-from rnnviz.lessons.presets import PRESETS
 from rnnviz.ui import takeaway
-from rnnviz.ui.controls import Session, base_of
-from rnnviz.ui.payload import subject_of
-from rnnviz.ui.settings import KNOBS, question
+from rnnviz.ui.controls import Session
+from rnnviz.ui.exploring import subject_of
+from rnnviz.ui.settings import question
 
-MORE = (
+Groups = tuple[tuple[str, tuple[str, ...]], ...]
+MORE: Groups = (
     ("Network", ("hidden_size", "layers", "bidirectional", "nonlinearity")),
     ("Start", ("initialisation", "gate_bias", "chrono", "seed")),
     ("Input", ("signal", "text", "input_scale", "input_size")),
@@ -32,44 +32,54 @@ def quoted(text: str) -> str:
     return SPECIAL.sub(r"\\\1", text)
 
 
-def complain(session: Session) -> None:
-    """A sentence for everything in the address, or from a control, that is not allowed."""
-    for complaint in session.complaints[:MOST_COMPLAINTS]:
-        st.warning(quoted(complaint))
-    if len(session.complaints) > MOST_COMPLAINTS:
-        st.warning(f"{len(session.complaints) - MOST_COMPLAINTS} more parameters of the address are not allowed.")
-
-
-def enlarge(projector: bool) -> None:
-    """Larger type on the whole page."""
-    if projector:
+def begin(session: Session, promise: str) -> None:
+    """The top of a page: read the address, say what the page is for unless a story does, and what was not allowed."""
+    session.arrive()
+    if session.values["projector"]:
         st.html("<style>html { font-size: 115%; }</style>")
+    with st.container(key="promise"):
+        if not session.kept.preset:
+            st.markdown(promise)
+    with st.container(key="complaints"):
+        _complain(session.kept.complaints)
+
+
+def _complain(complaints: list[str]) -> None:
+    """A sentence for everything in the address, or from a control, that is not allowed."""
+    for complaint in complaints[:MOST_COMPLAINTS]:
+        st.warning(quoted(complaint))
+    if len(complaints) > MOST_COMPLAINTS:
+        st.warning(f"{len(complaints) - MOST_COMPLAINTS} more parameters of the address are not allowed.")
 
 
 def preset_box(session: Session) -> None:
     """Choose one of the stories."""
-    if session.shows("preset"):
-        st.selectbox(
-            "Preset",
-            list(PRESETS),
-            index=None,
-            key="preset",
-            format_func=lambda name: PRESETS[name].label,
-            placeholder="Choose a story",
-            on_change=_take_preset,
-            width=250,
-            help="A story each: settings that show one thing, and what to look at. Your seed stays; clearing it "
-            "goes back to where the page starts.",
-        )
+    presets = session.sheet.presets
+    if not session.shows("preset"):
+        return
+    st.session_state["preset"] = session.kept.preset
+    st.selectbox(
+        "Preset",
+        list(presets),
+        index=None,
+        key="preset",
+        format_func=lambda name: presets[name].label,
+        placeholder="Choose a story",
+        on_change=_take_preset,
+        args=(session,),
+        width=250,
+        help="A story each: settings that show one thing, and what to look at. Your seed stays; clearing it "
+        "goes back to where the page starts.",
+    )
 
 
-def _take_preset() -> None:
+def _take_preset(session: Session) -> None:
     """The settings of the chosen preset; the seed stays."""
-    session = Session()
-    session.replace(base_of(session.preset) | kept(session))
+    session.kept.preset = st.session_state["preset"]
+    session.replace(session.sheet.base(session.kept.preset) | staying(session))
 
 
-def kept(session: Session) -> dict[str, Any]:
+def staying(session: Session) -> dict[str, Any]:
     """What neither a preset nor a reset changes."""
     return {name: session.values[name] for name in ("seed", "projector")}
 
@@ -77,21 +87,22 @@ def kept(session: Session) -> dict[str, Any]:
 def story(session: Session) -> None:
     """The chosen preset's text."""
     with st.container(key="story"):
-        if session.preset:
-            preset = PRESETS[session.preset]
+        if session.kept.preset:
+            preset = session.sheet.presets[session.kept.preset]
             end = "" if preset.label.endswith("?") else "."
             st.markdown(f"**{preset.label}{end}** {preset.story}")
 
 
-def more(session: Session) -> None:
-    """Every other setting."""
+def more(session: Session, groups: Groups) -> None:
+    """Every other setting, in named groups, two beside each other."""
     if not session.shows("more"):
         return
     box = st.popover("More", icon=":material/tune:", key="more", on_change="rerun")
     if not box.open:
         return
     with box:
-        for column, (title, names) in zip([*st.columns(2), *st.columns(2)], MORE, strict=True):
+        columns = [column for _ in groups[::2] for column in st.columns(2)]
+        for column, (title, names) in zip(columns, groups, strict=False):
             with column:
                 st.caption(title)
                 for name in names:
@@ -100,52 +111,63 @@ def more(session: Session) -> None:
                         session.control(name)
 
 
-def buttons(session: Session) -> None:
-    """Reset, dice, pin, share, downloads."""
+def reset(session: Session) -> None:
+    """A button back to the start."""
     if session.shows("reset"):
         help = "Back to where the story, or else the page, starts; the seed stays."
-        st.button("Reset", icon=":material/restart_alt:", key="reset", on_click=_reset, help=help)
+        st.button("Reset", icon=":material/restart_alt:", key="reset", on_click=_reset, args=(session,), help=help)
+
+
+def _reset(session: Session) -> None:
+    start = session.sheet.base(session.kept.preset) | staying(session)
+    if session.values == start:
+        session.kept.preset, start = None, staying(session)
+    session.replace(start)
+
+
+def dice(session: Session) -> None:
+    """A button for another seed."""
     if session.shows("dice"):
         help = "Draw another seed: new weights, new input."
-        st.button("Dice", icon=":material/casino:", key="dice", on_click=_dice, help=help)
+        st.button("Dice", icon=":material/casino:", key="dice", on_click=_dice, args=(session,), help=help)
+
+
+def _dice(session: Session) -> None:
+    session.change("seed", random.randrange(session.sheet.knobs["seed"].high + 1))
+
+
+def pin(session: Session) -> None:
+    """A button that keeps the curves."""
     if session.shows("pin"):
-        label = "Pin" if st.session_state["pin"] is None else "Unpin"
+        label = "Pin" if session.kept.pin is None else "Unpin"
         help = "Keep the curves of this run under those of the next ones."
-        st.button(label, icon=":material/keep:", key="pin_button", on_click=_pin, help=help)
+        st.button(label, icon=":material/keep:", key="pin_button", on_click=_pin, args=(session,), help=help)
+
+
+def _pin(session: Session) -> None:
+    kept = session.kept
+    if kept.pin is not None:
+        kept.pin = None
+        return
+    try:
+        question(kept.values).runs()
+    except RnnvizError as problem:
+        kept.complaints[:] = [f"pin: only a run can be pinned. {plain(problem)}"]
+    else:
+        kept.pin = dict(kept.values)
+
+
+def boxes(session: Session) -> None:
+    """Share and Take away."""
     for name, label, icon, fill in (
         ("share", "Share", ":material/share:", takeaway.share),
         ("downloads", "Take away", ":material/download:", takeaway.downloads),
     ):
-        if session.shows(name):
+        if name in session.sheet.hideable and session.shows(name):
             box = st.popover(label, icon=icon, key=name, on_change="rerun")
             if box.open:
                 with box:
                     fill(session)
-
-
-def _reset() -> None:
-    session = Session()
-    start = base_of(session.preset) | kept(session)
-    if session.values == start:
-        st.session_state["preset"], start = None, kept(session)
-    session.replace(start)
-
-
-def _dice() -> None:
-    Session().change("seed", random.randrange(KNOBS["seed"].high + 1))
-
-
-def _pin() -> None:
-    session = Session()
-    if st.session_state["pin"] is not None:
-        st.session_state["pin"] = None
-        return
-    try:
-        question(session.values).runs()
-    except RnnvizError as problem:
-        session.complaints[:] = [f"pin: only a run can be pinned. {plain(problem)}"]
-    else:
-        st.session_state["pin"] = dict(session.values)
 
 
 def tells_of_the_run() -> bool:
@@ -175,7 +197,7 @@ def below(session: Session) -> None:
 def _equations(session: Session) -> None:
     from rnnviz.figures.equations import equations
 
-    subject = subject_of(question(session.values))
+    subject = subject_of(session.values)
     for equation in equations(subject.focus, subject.stream):
         st.markdown(f"**{equation.title}**")
         st.latex(equation.latex)

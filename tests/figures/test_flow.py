@@ -332,21 +332,22 @@ def test_one_step_is_one_step(length):
 def test_a_loss_at_every_step_warns_of_its_own_total():
     drawing = gradient_norms(asked("rnn", "lstm", loss="every"), LIGHT)
     assert "adds to" in drawing.answer
-    assert {text for _, text, _ in drawing.badges} == {"each step's own loss adds to it"}
+    assert {badge.text for badge in drawing.badges} == {"each step's own loss adds to it"}
 
 
 def test_badges_are_the_verdicts():
     subject = asked("linear", "rnn", weight_scale=0.7, initialisation="orthogonal")
     badges = gradient_norms(subject, LIGHT).badges
-    assert badges[0] == ("linear", "vanishing, ×0.7 a step, halves every 1.9 steps", "vanishing")
-    assert [name for name, _, _ in badges] == ["linear", "rnn"]
-    for (_, text, kind), run_ in zip(badges, subject.runs, strict=True):
-        assert kind == run_.flow.verdict.kind
+    colour = LIGHT.colour("linear")
+    told = "vanishing, ×0.7 a step, halves every 1.9 steps"
+    assert badges[0] == ("RNN linear", told, "vanishing", colour)
+    for (label, text, kind, own), run_ in zip(badges, subject.runs, strict=True):
+        assert (label, kind, own) == (run_.label, run_.flow.verdict.kind, LIGHT.colour(run_.name))
         assert text.startswith(f"{kind}, ×{run_.flow.verdict.growth_per_step:.4g} a step")
     grown = gradient_norms(asked("linear", weight_scale=1.5), LIGHT).badges
-    assert grown == (("linear", "exploding, ×1.5 a step, doubles every 1.7 steps", "exploding"),)
+    assert grown == (("RNN linear", "exploding, ×1.5 a step, doubles every 1.7 steps", "exploding", colour),)
     steady = gradient_norms(asked("linear", weight_scale=1.0), LIGHT).badges
-    assert steady == (("linear", "steady, ×1 a step", "steady"),)
+    assert steady == (("RNN linear", "steady, ×1 a step", "steady", colour),)
 
 
 def test_a_record_shorter_than_the_length_is_said():

@@ -14,11 +14,13 @@ from rnnviz.experiments.comparison import VARIANTS
 from rnnviz.figures.charts import CHARTS
 from rnnviz.figures.theme import THEMES
 from rnnviz.lessons.presets import PRESETS
-from rnnviz.ui.controls import base_of
+from rnnviz.ui.exploring import SCENE
 from rnnviz.ui.payload import payload
-from rnnviz.ui.settings import HIDEABLE, KNOBS, START, to_query
+from rnnviz.ui.settings import EXPLORE
 from rnnviz.ui.stage import Ask
 from tests.ui.hostile import NASTY
+
+KNOBS, START = EXPLORE.knobs, EXPLORE.start
 
 APP = Path(__file__).parents[2] / "app.py"
 WIDGETS = ("selectbox", "multiselect", "segmented_control", "select_slider", "toggle", "number_input", "text_input")
@@ -76,9 +78,9 @@ def ask(app, **question):
 
 def expected(pin=None, hidden=frozenset(), preset=None, **changed):
     """What the stage must be sent for some settings."""
-    values = {**base_of(preset), **changed}
+    values = {**EXPLORE.base(preset), **changed}
     theme = THEMES["light"].projected if values["projector"] else THEMES["light"]
-    return json.loads(json.dumps(payload(values, Ask(), theme, pin, hidden)))
+    return json.loads(json.dumps(payload(SCENE, values, Ask(), theme, pin, hidden)))
 
 
 def assert_shows(app, **expectation):
@@ -149,17 +151,17 @@ def test_a_control_moves_the_charts_and_the_address(name):
     assert_shows(app, **{name: value})
     assert_clean(app)
     assert not app.warning
-    assert app.query_params == to_query({**START, name: value}) != {}
+    assert app.query_params == EXPLORE.to_query({**START, name: value}) != {}
 
 
 @pytest.mark.parametrize("name", MOVES)
 def test_an_address_opens_the_state_and_its_widget_shows_it(name):
     kind, value = MOVES[name]
-    app = opened("more", **to_query({**START, name: value}))
+    app = opened("more", **EXPLORE.to_query({**START, name: value}))
     assert_shows(app, **{name: value})
     shown = getattr(app, kind)(key=name).value
     assert (tuple(shown) if isinstance(value, tuple) else shown) == value
-    assert app.query_params == to_query({**START, name: value})
+    assert app.query_params == EXPLORE.to_query({**START, name: value})
 
 
 def test_a_value_off_the_ladder_stays():
@@ -236,7 +238,7 @@ def test_a_dragged_slider_moves_the_live_chart_and_not_yet_the_address():
 def test_a_switch_on_the_stage_is_a_setting(name, sent, value):
     app = opened()
     ask(app, id=1, changes={name: sent})
-    assert app.query_params == to_query({**START, name: value})
+    assert app.query_params == EXPLORE.to_query({**START, name: value})
     assert not app.warning
     assert stage(app)["stamp"] == expected(**{name: value})["stamp"] == stage(opened(**app.query_params))["stamp"]
 
@@ -282,7 +284,7 @@ def test_a_change_of_the_stage_stays_when_a_widget_is_moved():
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_opens_by_its_address_with_its_story(preset):
     app = opened(preset=preset)
-    assert stage(app)["stamp"] == payload(base_of(preset), Ask(visible=frozenset()), THEMES["light"])["stamp"]
+    assert stage(app)["stamp"] == payload(SCENE, EXPLORE.base(preset), Ask(visible=frozenset()), THEMES["light"])["stamp"]
     assert drawn(stage(app)) == {"norms", "states"}
     assert_clean(app)
     assert not app.warning
@@ -357,7 +359,7 @@ def all_keys():
     return keys(opened("more"))
 
 
-@pytest.mark.parametrize("name", [*HIDEABLE, "cells", "length", "loss", "clip", "hidden_size", "bidirectional"])
+@pytest.mark.parametrize("name", [*EXPLORE.hideable, "cells", "length", "loss", "clip", "hidden_size", "bidirectional"])
 def test_an_address_hides_a_control(name, all_keys):
     app, gone = opened("more", hide=name), {{"pin": "pin_button"}.get(name, name)}
     assert gone <= all_keys - keys(app)

@@ -10,12 +10,13 @@ from rnnviz.experiments.comparison import VARIANTS
 from rnnviz.figures.charts import CHARTS
 from rnnviz.figures.theme import THEMES
 from rnnviz.lessons.presets import PRESETS
-from rnnviz.ui.controls import base_of
-from rnnviz.ui.payload import FIRST_SEEN, LIVE, TRACKS, payload, subject_of, theme_for
-from rnnviz.ui.settings import KNOBS, START, question
+from rnnviz.ui.exploring import SCENE, subject_of
+from rnnviz.ui.payload import payload, theme_for
+from rnnviz.ui.settings import EXPLORE, question
 from rnnviz.ui.stage import Ask
 from tests.ui.hostile import JSON
 
+KNOBS, START = EXPLORE.knobs, EXPLORE.start
 ALL = frozenset(CHARTS)
 LIGHT = THEMES["light"]
 HUGE = {"length": 10_000, "hidden_size": 256}
@@ -41,7 +42,7 @@ EXTREMES = {
 
 def sent(ask=None, pin=None, hidden=frozenset(), theme=LIGHT, **changed):
     """What the stage gets, after its way through JSON."""
-    made = payload({**START, **changed}, ask or Ask(visible=ALL), theme, pin, hidden)
+    made = payload(SCENE, {**START, **changed}, ask or Ask(visible=ALL), theme, pin, hidden)
     return json.loads(json.dumps(made, allow_nan=False))
 
 
@@ -60,12 +61,12 @@ def test_every_chart_is_named_and_the_visible_ones_are_drawn():
 
 
 def test_before_the_browser_has_spoken_the_first_charts_are_drawn():
-    assert drawn(sent(Ask())) == FIRST_SEEN
+    assert drawn(sent(Ask())) == SCENE.first_seen
 
 
 def test_while_a_control_is_dragged_only_the_live_charts_are_drawn():
     found = sent(Ask(live=True, visible=ALL))
-    assert drawn(found) == LIVE
+    assert drawn(found) == SCENE.live
     assert found["live"] is True
     assert drawn(sent(Ask(live=True, visible=frozenset({"units", "norms"})))) == {"norms"}
     assert drawn(sent(Ask(live=True))) == {"norms"}
@@ -96,7 +97,7 @@ def test_what_cannot_be_run_is_one_sentence_and_every_chart_is_still_named(chang
     assert found["problem"].endswith(".")
     assert [chart["name"] for chart in found["charts"]] == list(CHARTS)
     assert drawn(found) == set()
-    assert [slider["name"] for slider in found["sliders"]] == list(TRACKS)
+    assert [slider["name"] for slider in found["sliders"]] == list(SCENE.tracks)
 
 
 def test_a_pinned_run_over_the_budget_is_a_sentence_too():
@@ -105,7 +106,7 @@ def test_a_pinned_run_over_the_budget_is_a_sentence_too():
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_is_drawn_whole(preset):
-    settings = base_of(preset)
+    settings = EXPLORE.base(preset)
     small = settings | {"hidden_size": min(settings["hidden_size"], 32)}  # the Jacobians of 128 units take seconds
     found = sent(Ask(visible=ALL - {"jacobians"}), theme=THEMES["dark"].projected, **settings)
     assert drawn(found) == ALL - {"jacobians"}
@@ -172,10 +173,10 @@ def test_the_threshold_has_a_slider_when_something_is_clipped():
     assert [slider["hidden"] for slider in sent(clip="value")["sliders"]] == [False, False]
 
 
-@pytest.mark.parametrize("name", TRACKS)
+@pytest.mark.parametrize("name", SCENE.tracks)
 def test_a_track_lies_within_what_is_allowed_and_holds_the_start(name):
-    low, high, ticks = TRACKS[name]
-    places = [place for place, _ in ticks]
+    low, high = SCENE.tracks[name].low, SCENE.tracks[name].high
+    places = [place for place, _ in SCENE.tracks[name].ticks]
     assert places == sorted(places)
     assert KNOBS[name].low <= low == places[0] < START[name] < places[-1] == high <= KNOBS[name].high
 
@@ -210,7 +211,7 @@ def test_another_setting_is_another_stamp():
 
 
 def test_a_pinned_run_is_drawn_where_it_differs():
-    asked = question({**START, "weight_scale": 0.5})
+    asked = {**START, "weight_scale": 0.5}
     assert [run.label for run in subject_of(asked, START).pinned] == [run.label for run in question(START).runs()]
     assert subject_of(asked, {**START, "weight_scale": 0.5}).pinned == ()
     assert subject_of(asked).pinned == ()
@@ -233,15 +234,15 @@ def test_the_theme_of_the_page(name, projector):
 
 def test_what_is_up_to_date_is_not_sent_again():
     theme = theme_for("light", False)
-    first = payload(START, Ask(visible=frozenset({"norms", "states"})), theme)
+    first = payload(SCENE, START, Ask(visible=frozenset({"norms", "states"})), theme)
     drawn = {"norms": first["stamp"], "states": "another"}
-    again = payload(START, Ask(visible=frozenset({"norms", "states"}), drawn=drawn), theme)
+    again = payload(SCENE, START, Ask(visible=frozenset({"norms", "states"}), drawn=drawn), theme)
     assert {chart["name"] for chart in again["charts"] if chart["drawn"]} == {"states"}
 
 
 def test_a_threshold_decides_how_norms_are_measured_and_the_switch_says_so():
     theme = theme_for("light", False)
     for clip, measured in (("off", "relative"), ("hidden_norm", "absolute")):
-        charts = payload({**START, "clip": clip}, Ask(), theme)["charts"]
+        charts = payload(SCENE, {**START, "clip": clip}, Ask(), theme)["charts"]
         switch = next(view for view in charts[0]["views"] if view["name"] == "measure")
         assert switch["value"] == measured

@@ -10,22 +10,10 @@ from rnnviz import Config, RnnvizError, knobs
 from rnnviz.experiments.comparison import Comparison
 from rnnviz.figures.chart import View
 from rnnviz.lessons.presets import PRESETS
-from rnnviz.ui.controls import base_of
-from rnnviz.ui.settings import (
-    HIDEABLE,
-    KNOBS,
-    START,
-    WORDS,
-    from_query,
-    from_text,
-    hidden,
-    packed,
-    question,
-    to_query,
-    unpacked,
-)
+from rnnviz.ui.settings import EXPLORE, WORDS, question
 from tests.ui.hostile import JSON, NASTY, TEXTS, assert_sentences
 
+KNOBS, START, HIDEABLE = EXPLORE.knobs, EXPLORE.start, EXPLORE.hideable
 NAMES = st.sampled_from([*KNOBS, *WORDS]) | TEXTS
 
 
@@ -65,12 +53,12 @@ def test_the_page_starts_at_the_defaults_but_for_the_weight_scale():
     assert (asked.comparison, asked.view) == (Comparison(), View())
     assert asked.config == Config(weight_scale=1.1)
     assert [run.label for run in asked.runs()] == ["RNN tanh", "LSTM, forget bias 3", "RNN linear"]
-    assert to_query(START) == {}
+    assert EXPLORE.to_query(START) == {}
 
 
 @given(SETTINGS)
 def test_an_address_holds_every_setting(values):
-    found, complaints = from_query(through_a_browser(to_query(values)))
+    found, complaints = EXPLORE.from_query(through_a_browser(EXPLORE.to_query(values)))
     assert complaints == []
     assert {**START, **found} == values
     assert [type(value) for value in found.values()] == [type(values[name]) for name in found]
@@ -78,15 +66,15 @@ def test_an_address_holds_every_setting(values):
 
 @given(SETTINGS, st.sampled_from(list(PRESETS)))
 def test_an_address_with_a_preset_holds_what_differs_from_it(values, preset):
-    base = base_of(preset)
-    query = to_query(values, base)
+    base = EXPLORE.base(preset)
+    query = EXPLORE.to_query(values, preset)
     assert set(query) == {name for name in KNOBS if values[name] != base[name]}
-    assert {**base, **from_query(through_a_browser(query))[0]} == values
+    assert {**base, **EXPLORE.from_query(through_a_browser(query))[0]} == values
 
 
 @given(SETTINGS)
 def test_a_pinned_run_is_one_word(values):
-    found, complaints = unpacked(packed(values))
+    found, complaints = EXPLORE.unpacked(EXPLORE.packed(values))
     if found is None:  # settings that do not go together, or are over the budget
         assert_sentences(complaints)
         assert complaints
@@ -97,7 +85,7 @@ def test_a_pinned_run_is_one_word(values):
 @pytest.mark.parametrize("letter", ["x", "é", "漢", "🙂"])
 def test_the_longest_text_can_be_pinned(letter):
     values = {**START, "signal": "text", "text": letter * 2000}
-    found, complaints = unpacked(packed(values))
+    found, complaints = EXPLORE.unpacked(EXPLORE.packed(values))
     if found is None:  # settings that do not go together, or are over the budget
         assert_sentences(complaints)
         assert complaints
@@ -108,7 +96,7 @@ def test_the_longest_text_can_be_pinned(letter):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_is_allowed_word_for_word(preset):
     settings = dict(PRESETS[preset].settings)
-    assert from_query(to_query(base_of(preset))) == ({n: v for n, v in settings.items() if v != START[n]}, [])
+    assert EXPLORE.from_query(EXPLORE.to_query(EXPLORE.base(preset))) == ({n: v for n, v in settings.items() if v != START[n]}, [])
     question({**START, **settings}).runs()
 
 
@@ -130,7 +118,7 @@ def test_a_preset_is_allowed_word_for_word(preset):
     ],
 )
 def test_words_of_an_address(query, expected):
-    assert from_query(query) == (expected, [])
+    assert EXPLORE.from_query(query) == (expected, [])
 
 
 @pytest.mark.parametrize(
@@ -153,32 +141,32 @@ def test_words_of_an_address(query, expected):
     ],
 )
 def test_a_wrong_word_gets_a_sentence(name, value, sentence):
-    assert from_query({name: value, "layers": "2"}) == ({"layers": 2}, [sentence])
+    assert EXPLORE.from_query({name: value, "layers": "2"}) == ({"layers": 2}, [sentence])
 
 
 @given(st.dictionaries(NAMES, TEXTS | st.lists(TEXTS, max_size=3), max_size=6))
 def test_no_address_breaks_anything(query):
-    values, complaints = from_query(query)
+    values, complaints = EXPLORE.from_query(query)
     assert_sentences(complaints)
     assert len(values) + len(complaints) == len(set(query) - set(WORDS))
     for name, value in values.items():
         assert KNOBS[name].checked(name, value) == value
-    to_query({**START, **values})
-    packed({**START, **values})
+    EXPLORE.to_query({**START, **values})
+    EXPLORE.packed({**START, **values})
 
 
 @pytest.mark.parametrize("name", [*KNOBS, "<script>", "\ud800", "x" * 100_000])
 @pytest.mark.parametrize("value", NASTY.values(), ids=NASTY)
 def test_every_setting_survives_what_is_nasty(name, value):
-    values, complaints = from_query({name: value})
+    values, complaints = EXPLORE.from_query({name: value})
     assert_sentences(complaints)
     assert len(values) + len(complaints) == 1
-    packed({**START, **values})
+    EXPLORE.packed({**START, **values})
 
 
 @pytest.mark.parametrize("name", [*KNOBS, "x" * 10_000_000])
 def test_ten_megabytes_get_one_short_sentence(name):
-    values, complaints = from_query({name: "1" * 10_000_000})
+    values, complaints = EXPLORE.from_query({name: "1" * 10_000_000})
     assert values == {}
     assert len(complaints) == 1
     assert_sentences(complaints)
@@ -186,7 +174,7 @@ def test_ten_megabytes_get_one_short_sentence(name):
 
 @given(TEXTS)
 def test_no_pin_breaks_anything(word):
-    values, complaints = unpacked(word)
+    values, complaints = EXPLORE.unpacked(word)
     assert values is None or set(values) == set(START)
     assert_sentences(complaints)
 
@@ -200,7 +188,7 @@ def test_no_pin_breaks_anything(word):
     ],
 )
 def test_a_wrong_pin_is_the_start_and_a_sentence(word, complaints):
-    assert unpacked(word) == (START, complaints)
+    assert EXPLORE.unpacked(word) == (START, complaints)
 
 
 @pytest.mark.parametrize(
@@ -212,25 +200,25 @@ def test_a_wrong_pin_is_the_start_and_a_sentence(word, complaints):
     ],
 )
 def test_what_cannot_be_run_cannot_be_pinned(word, complaint):
-    found, complaints = unpacked(word)
+    found, complaints = EXPLORE.unpacked(word)
     assert found is None
     assert complaints[0].startswith(complaint)
 
 
 def test_names_of_controls_can_be_hidden():
-    assert hidden("more,seed,,cells") == ({"more", "seed", "cells"}, [])
-    assert hidden("") == (frozenset(), [])
+    assert EXPLORE.hidden("more,seed,,cells") == ({"more", "seed", "cells"}, [])
+    assert EXPLORE.hidden("") == (frozenset(), [])
     everything = {*KNOBS, *HIDEABLE}
-    assert hidden(",".join(everything)) == (everything, [])
-    shown, complaints = hidden("pin,<script>")
+    assert EXPLORE.hidden(",".join(everything)) == (everything, [])
+    shown, complaints = EXPLORE.hidden("pin,<script>")
     assert shown == {"pin"}
     assert complaints == [f"hide: must name controls ({', '.join(sorted(everything))}), got '<script>'."]
-    assert len(hidden(",".join("abcdefgh"))[1]) == 3
+    assert len(EXPLORE.hidden(",".join("abcdefgh"))[1]) == 3
 
 
 @given(TEXTS)
 def test_no_hidden_name_breaks_anything(word):
-    names, complaints = hidden(word)
+    names, complaints = EXPLORE.hidden(word)
     assert names <= {*KNOBS, *HIDEABLE}
     assert_sentences(complaints)
 
@@ -238,11 +226,11 @@ def test_no_hidden_name_breaks_anything(word):
 @given(st.sampled_from(list(KNOBS)), JSON)
 def test_whatever_a_browser_sends_is_a_value_or_a_sentence(name, sent):
     try:
-        value = KNOBS[name].checked(name, from_text(name, sent))
+        value = KNOBS[name].checked(name, EXPLORE.from_text(name, sent))
     except RnnvizError as problem:
         assert_sentences([str(problem)])
     else:
-        packed({**START, name: value})
+        EXPLORE.packed({**START, name: value})
 
 
 @pytest.mark.parametrize(
@@ -259,4 +247,4 @@ def test_whatever_a_browser_sends_is_a_value_or_a_sentence(name, sent):
     ],
 )
 def test_what_the_stage_sends_becomes_a_value(name, sent, value):
-    assert from_text(name, sent) == value
+    assert EXPLORE.from_text(name, sent) == value
