@@ -167,13 +167,15 @@ class Chart:
         draw: its function.
         views: fields of `View` that belong to it alone.
         steps: which axes count steps, "x", "xy" or "x2": a selected step is marked on them; "own" for what is no plotly
-            figure, and drawn by the page.
+            figure, and drawn by the page; "walk" for paths along which the page walks; "" for none.
+        still: how many of its first traces stay while the others move with a setting, and are sent once.
     """
 
     name: str
-    draw: Callable[[Subject, Theme], Drawing]
+    draw: Callable[[Any, Theme], Drawing]
     views: tuple[str, ...] = ()
     steps: str = "x"
+    still: int = 0
 
     @property
     def question(self) -> str:

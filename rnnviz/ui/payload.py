@@ -39,7 +39,7 @@ def payload(
         wanted = visible & scene.live if ask.live else visible
         wanted = {name for name in wanted if ask.drawn.get(name) != sent["stamp"]}
         charts = [
-            _chart(scene, chart, subject, theme, values, hidden) if chart.name in wanted else _named(chart)
+            _chart(scene, chart, subject, theme, values, hidden, ask) if chart.name in wanted else _named(chart)
             for chart in scene.charts.values()
         ]
     except RnnvizError as problem:
@@ -69,15 +69,26 @@ def _named(chart: Chart) -> dict[str, Any]:
     }
 
 
-def _chart(scene: Scene, chart: Chart, subject: Any, theme: Theme, values, hidden) -> dict[str, Any]:
+def _chart(scene: Scene, chart: Chart, subject: Any, theme: Theme, values, hidden, ask: Ask) -> dict[str, Any]:
     """A chart with its drawing."""
     drawing = drawn(chart, subject, theme)
     views = [_view(scene, name, values, subject) for name in chart.views if name not in hidden]
     badges = [dict(zip(("label", "text", "kind", "colour"), badge, strict=True)) for badge in drawing.badges]
     return _named(chart) | {
         "drawn": True, "answer": drawing.answer, "notes": drawing.notes, "views": views, "badges": badges,
-        "figure": encoded(drawing.figure),
+        "figure": _figure(drawing.figure, chart, ask),
     }  # fmt: skip
+
+
+def _figure(figure: dict[str, Any], chart: Chart, ask: Ask) -> dict[str, Any]:
+    """A figure for the browser, without the traces that stay and that it holds already."""
+    sent = encoded(figure)
+    if not chart.still or not sent:
+        return sent
+    traces = sent["data"]
+    mark = stamp(traces[: chart.still])
+    gone = traces[chart.still :] if ask.held.get(chart.name) == mark else traces
+    return sent | {"data": gone, "still": {"count": chart.still, "mark": mark}, "moving": len(traces) - chart.still}
 
 
 def drawn(chart: Chart, subject: Any, theme: Theme) -> Drawing:

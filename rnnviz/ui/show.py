@@ -31,7 +31,9 @@ def question(scene: Scene) -> Ask:
     """What a stage asks in this run; of an old question nothing but who asked."""
     ask = asked(scene.key)
     if st.session_state.pop(f"answering {scene.key}", None) != ask.id:
-        return replace(ask, live=False, tick=False, drawn={})  # what it says is on the screen need not be there now
+        return replace(
+            ask, live=False, tick=False, drawn={}, held={}
+        )  # what it says is on the screen need not be there now
     return ask
 
 

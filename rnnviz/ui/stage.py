@@ -47,6 +47,7 @@ class Ask:
         live: a control is being dragged.
         visible: names of the charts that can be seen; None before the browser has said so.
         drawn: {chart: the stamp of the settings that it shows}; what is up to date is not sent again.
+        held: {chart: the mark of its traces that stay while others move}; they are not sent again.
         theme: "light" or "dark", as the page is; None before the browser has said so.
         changes: {setting: new value}.
         tick: go on with what runs in slices.
@@ -56,6 +57,7 @@ class Ask:
     live: bool = False
     visible: frozenset[str] | None = None
     drawn: Mapping[str, Any] = field(default_factory=dict)
+    held: Mapping[str, Any] = field(default_factory=dict)
     theme: str | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
     tick: bool = False
@@ -64,13 +66,14 @@ class Ask:
     def of(cls, given: object) -> "Ask":
         """A question out of what came; nothing where it is none."""
         given = given if isinstance(given, Mapping) else {}
-        names = ("id", "visible", "drawn", "theme", "changes")
-        number, visible, drawn, theme, changes = (given.get(name) for name in names)
+        names = ("id", "visible", "drawn", "held", "theme", "changes")
+        number, visible, drawn, held, theme, changes = (given.get(name) for name in names)
         return cls(
             number if isinstance(number, int) else 0,
             given.get("live") is True,
             frozenset(map(str, visible[:50])) if isinstance(visible, list) else None,
             drawn if isinstance(drawn, Mapping) else {},
+            held if isinstance(held, Mapping) else {},
             theme if theme in ("light", "dark") else None,
             changes if isinstance(changes, Mapping) and len(changes) <= 20 else {},
             given.get("tick") is True,

@@ -284,7 +284,8 @@ def test_a_change_of_the_stage_stays_when_a_widget_is_moved():
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_opens_by_its_address_with_its_story(preset):
     app = opened(preset=preset)
-    assert stage(app)["stamp"] == payload(SCENE, EXPLORE.base(preset), Ask(visible=frozenset()), THEMES["light"])["stamp"]
+    wanted = payload(SCENE, EXPLORE.base(preset), Ask(visible=frozenset()), THEMES["light"])
+    assert stage(app)["stamp"] == wanted["stamp"]
     assert drawn(stage(app)) == {"norms", "states"}
     assert_clean(app)
     assert not app.warning

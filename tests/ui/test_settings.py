@@ -96,7 +96,8 @@ def test_the_longest_text_can_be_pinned(letter):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_is_allowed_word_for_word(preset):
     settings = dict(PRESETS[preset].settings)
-    assert EXPLORE.from_query(EXPLORE.to_query(EXPLORE.base(preset))) == ({n: v for n, v in settings.items() if v != START[n]}, [])
+    changed = {name: value for name, value in settings.items() if value != START[name]}
+    assert EXPLORE.from_query(EXPLORE.to_query(EXPLORE.base(preset))) == (changed, [])
     question({**START, **settings}).runs()
 
 

@@ -14,7 +14,7 @@ from rnnviz.figures.theme import THEMES
 from rnnviz.ui.stage import SOURCES, Ask, dressed, encoded
 from tests.ui.hostile import JSON, TEXTS
 
-FIELDS = ("id", "live", "visible", "theme", "changes")
+FIELDS = ("id", "live", "visible", "drawn", "held", "theme", "changes", "tick")
 QUESTIONS = st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON))
 
 
@@ -41,10 +41,13 @@ def test_a_question_is_what_was_asked():
         "live": True,
         "visible": ["norms", "units"],
         "drawn": {"norms": "a"},
+        "held": {"map": "b"},
+        "tick": True,
         "theme": "dark",
         "changes": {"length": 5},
     }
-    assert Ask.of(sent) == Ask(7, True, frozenset({"norms", "units"}), {"norms": "a"}, "dark", {"length": 5})
+    seen, drawn, held = frozenset({"norms", "units"}), {"norms": "a"}, {"map": "b"}
+    assert Ask.of(sent) == Ask(7, True, seen, drawn, held, "dark", {"length": 5}, tick=True)
     assert Ask.of({"visible": []}) == Ask(visible=frozenset())
 
 
@@ -55,7 +58,7 @@ def test_a_question_is_what_was_asked():
         [],
         "x",
         {"id": "1", "live": "yes", "visible": "norms", "theme": "<b>", "changes": ["length"]},
-        {"id": 1.5, "live": 1, "visible": {"norms": True}, "theme": ["dark"], "changes": "length=5"},
+        {"id": 1.5, "live": 1, "tick": 1, "visible": {"norms": True}, "theme": ["dark"], "changes": "length=5"},
         {"id": None, "changes": {str(i): i for i in range(21)}},
     ],
 )

@@ -24,9 +24,9 @@ export function explain(text, label) {
 
 const POSITIONS = 400; // coarser than the three digits of a value, else an arrow key may round back to where it came from
 
-/** A slider whose track is logarithmic; it speaks while it is dragged (live) and when it is let go. */
+/** A slider, logarithmic unless its track is linear; it speaks while it is dragged (live) and when it is let go. */
 export function createSlider(declared, onChange) {
-  const { low, high } = declared.track;
+  const { low, high, linear } = declared.track;
   const root = element("div", "rv-slider");
   const id = `rv-slider-${(count += 1)}`;
   const label = element("label", "", { for: id }, declared.label);
@@ -37,8 +37,10 @@ export function createSlider(declared, onChange) {
   const [button, text] = explain(declared.help, `What is the ${declared.label.toLowerCase()}`);
   const ticks = element("div", "rv-ticks", { "aria-hidden": "true" });
   const rail = element("div", "rv-rail");
-  const toPosition = (value) => POSITIONS * Math.min(1, Math.max(0, Math.log(value / low) / Math.log(high / low)));
-  const toValue = (position) => Number((low * (high / low) ** (position / POSITIONS)).toPrecision(3));
+  const share = (value) => (linear ? (value - low) / (high - low) : Math.log(value / low) / Math.log(high / low));
+  const at = (share) => (linear ? low + (high - low) * share : low * (high / low) ** share);
+  const toPosition = (value) => POSITIONS * Math.min(1, Math.max(0, share(value)));
+  const toValue = (position) => Number(at(position / POSITIONS).toPrecision(3));
   for (const [tick, name] of declared.ticks) {
     const mark = element("span", "", {}, name);
     mark.style.left = `${toPosition(tick) / POSITIONS * 100}%`;

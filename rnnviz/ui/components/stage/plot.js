@@ -1,6 +1,7 @@
 // One plotly chart: drawn once, then updated in place; with a mark at the selected step and a threshold that can be dragged.
 
 import { element } from "./parts.js";
+import { placePoint, showPoint } from "./point.js";
 
 let library = null;
 
@@ -14,7 +15,7 @@ function plotly(address) {
   return library;
 }
 
-export async function drawPlot(section, chart, address, { onStep, onThreshold }) {
+export async function drawPlot(section, chart, address, { onStep, onChange }) {
   section.wanted = chart; // the latest wins while the library loads
   const Plotly = await plotly(address).catch(() => null);
   if (!Plotly) section.plot.textContent = "The drawing library did not load. Reload the page to try again.";
@@ -24,7 +25,8 @@ export async function drawPlot(section, chart, address, { onStep, onThreshold })
   keepZoom(section, layout);
   if (section.gd) await Plotly.react(section.gd, data, layout);
   else await create(Plotly, section, data, layout, onStep);
-  showThreshold(section, onThreshold);
+  showThreshold(section, (value, live) => onChange({ clip_threshold: value }, live));
+  showPoint(section, onChange);
 }
 
 async function create(Plotly, section, data, layout, onStep) {
@@ -34,12 +36,16 @@ async function create(Plotly, section, data, layout, onStep) {
   section.plot.replaceChildren(section.gd, section.mark, section.row);
   await Plotly.newPlot(section.gd, data, layout, config(section));
   section.gd.on("plotly_click", ({ points: [point] }) => {
-    if (point.xaxis._id === stepAxis(section)) onStep(Math.round(point.x));
+    if (countsSteps(section) && point.xaxis?._id === stepAxis(section)) onStep(Math.round(point.x));
   });
   section.gd.on("plotly_relayout", (changed) => noteZoom(section, changed));
   section.gd.on("plotly_hover", ({ points: [point] }) => showRow(section, point));
   section.gd.on("plotly_unhover", () => { section.row.hidden = true; });
-  section.gd.on("plotly_afterplot", () => { markStep(section, section.step ?? null); placeThreshold(section); });
+  section.gd.on("plotly_afterplot", () => {
+    markStep(section, section.step ?? null);
+    placeThreshold(section);
+    placePoint(section);
+  });
   section.resizing = new ResizeObserver(() => section.gd.offsetParent && Plotly.Plots.resize(section.gd));
   section.resizing.observe(section.plot);
 }
@@ -86,12 +92,13 @@ function download(section, gd, format) {
   window.Plotly.downloadImage(figure, { format, filename: `rnnviz-${chart.name}`, scale: format === "png" ? 2 : 1, ...size });
 }
 
+const countsSteps = (section) => ["x", "xy", "x2"].includes(section.steps);
 const stepAxis = (section) => (section.steps === "x2" ? "x2" : "x");
 
 /** A line at a step; positions come from the axis, so nothing is laid out again. */
 export function markStep(section, step) {
   section.step = step;
-  if (!section.gd?._fullLayout) return;
+  if (!section.gd?._fullLayout || !countsSteps(section)) return;
   const x = section.gd._fullLayout[stepAxis(section) === "x2" ? "xaxis2" : "xaxis"];
   const y = section.gd._fullLayout[stepAxis(section) === "x2" ? "yaxis2" : "yaxis"];
   section.mark.hidden = step === null || !x || step < Math.min(...x.range) || step > Math.max(...x.range);
@@ -171,7 +178,7 @@ function under(section, shape, event) {
 
 function placeThreshold(section) {
   const layout = section.gd?._fullLayout;
-  if (!section.threshold || section.at === undefined || !layout) return;
+  if (!section.threshold || section.at === undefined || !layout?.xaxis) return;
   const [x, y] = [layout.xaxis, layout.yaxis];
   const standing = section.threshold.classList.contains("rv-upright");
   const axis = standing ? x : y;

@@ -4,6 +4,7 @@
 import { drawPlot, markStep } from "./plot.js";
 import { createSlider, createView, element, explain } from "./parts.js";
 import { createUnrolled } from "./unrolled.js";
+import { createWalk, showWalk } from "./walk.js";
 
 const ANSWER_WITHIN = 4000; // ms after which a question counts as lost, and the next may go
 
@@ -59,11 +60,21 @@ class Stage {
     this.problem.hidden = !data.problem;
     this.problem.textContent = data.problem;
     for (const declared of data.sliders) this.showSlider(declared);
-    for (const chart of data.charts) this.showChart(chart);
+    this.hand.hidden = data.sliders.every(({ hidden }) => hidden);
+    this.hand.classList.toggle("rv-many", data.sliders.length > 2);
+    const drawing = data.charts.map((chart) => this.showChart(chart));
     this.showViews(this.detail, data.detail);
     this.root.dataset.stamp = data.live ? "" : data.stamp; // for whoever waits until all of it has been drawn
+    this.root.dataset.running = Boolean(data.running);
     if (this.theme !== data.theme.name) this.ask({});
     else if (!data.live && !data.problem && this.askedAgain !== data.stamp) this.askForStale();
+    if (data.running) Promise.all(drawing).then(() => setTimeout(() => this.data === data && this.goOn()));
+  }
+
+  // What runs in slices on the server goes on when its last slice has been drawn: a closed tab asks no more.
+  goOn() {
+    this.tick = true;
+    this.ask({});
   }
 
   // ---- asking the server: one question in flight, the latest value wins
@@ -77,12 +88,20 @@ class Stage {
 
   post() {
     this.waiting = false;
-    this.inFlight = setTimeout(() => this.answered(), ANSWER_WITHIN);
+    this.inFlight = setTimeout(() => this.lost(), ANSWER_WITHIN);
     this.id += 1;
     const shown = [...this.sections.keys()].filter((name) => this.visible.has(name));
-    const drawn = Object.fromEntries(shown.map((name) => [name, this.sections.get(name).stamp ?? ""]));
-    this.send({ id: this.id, live: this.live, visible: shown, drawn, theme: this.theme, changes: this.changes });
+    const of = (part) => Object.fromEntries(shown.map((name) => [name, part(this.sections.get(name)) ?? ""]));
+    const [drawn, held] = [of(({ stamp }) => stamp), of(({ still }) => still?.mark)];
+    const { id, live, theme, changes, tick } = this;
+    this.send({ id, live, visible: shown, drawn, held, theme, changes, tick });
     this.changes = {};
+    this.tick = false;
+  }
+
+  lost() {
+    this.answered();
+    if (this.data.running && !this.inFlight) this.goOn();
   }
 
   answered() {
@@ -122,8 +141,9 @@ class Stage {
   showChart(chart) {
     if (!this.sections.has(chart.name)) this.sections.set(chart.name, this.section(chart));
     const section = this.sections.get(chart.name);
-    if (!chart.drawn) return;
+    if (!chart.drawn) return null;
     section.stamp = this.data.stamp;
+    complete(section, chart.figure);
     section.answer.textContent = chart.answer;
     section.notes.replaceChildren(...chart.notes.map((text) => element("li", "", {}, text)));
     section.badges.replaceChildren(...chart.badges.map(badge));
@@ -131,8 +151,9 @@ class Stage {
     section.plot.setAttribute("aria-label", `${chart.question} ${chart.answer}`);
     const empty = !Object.keys(chart.figure).length;
     section.plot.hidden = empty;
-    if (empty) section.plot.dataset.stamp = section.stamp; // there is a sentence in its place
-    else section.draw(chart);
+    if (!empty) return section.draw(chart);
+    section.plot.dataset.stamp = section.stamp; // there is a sentence in its place
+    return null;
   }
 
   section(chart) {
@@ -156,11 +177,12 @@ class Stage {
 
   plotly(section) {
     const onStep = (step) => this.select(step, section);
-    const onThreshold = (value, live) => this.ask({ clip_threshold: value }, live);
+    const onChange = (changes, live) => this.ask(changes, live);
     return async (chart) => {
       section.steps = chart.steps;
-      await drawPlot(section, chart, this.data.plotly, { onStep, onThreshold });
-      markStep(section, this.step);
+      if (chart.steps === "walk") this.showPlayer(section, chart);
+      await drawPlot(section, chart, this.data.plotly, { onStep, onChange });
+      this.mark(section);
       section.plot.dataset.stamp = section.stamp;
       section.plot.dataset.drawn = Number(section.plot.dataset.drawn ?? 0) + 1;
     };
@@ -180,8 +202,22 @@ class Stage {
     for (const section of this.sections.values()) {
       if (section.network) {
         if (section !== from) section.network.select(step, true);
-      } else markStep(section, step);
+      } else this.mark(section);
     }
+  }
+
+  mark(section) {
+    if (section.steps === "walk") showWalk(section, this.step);
+    else markStep(section, this.step);
+  }
+
+  // One player for all charts that are walked along.
+  showPlayer(section, chart) {
+    if (!this.player) {
+      this.player = createWalk((step) => this.select(step, null));
+      section.plot.before(this.player.root);
+    }
+    this.player.show(chart.figure.layout.meta.walk);
   }
 
   showViews(host, views) {
@@ -218,6 +254,8 @@ class Stage {
   destroy() {
     this.observer.disconnect();
     clearTimeout(this.inFlight);
+    this.player?.destroy();
+    this.send = () => {};
     for (const section of this.sections.values()) {
       if (section.network) section.network.destroy();
       else if (section.gd) window.Plotly.purge(section.gd);
@@ -225,6 +263,14 @@ class Stage {
     }
     this.root.remove();
   }
+}
+
+/** The traces that stay while others move come once. */
+function complete(section, figure) {
+  if (!figure.still) return;
+  const { count, mark } = figure.still;
+  if (section.still?.mark !== mark) section.still = { mark, traces: figure.data.slice(0, count) };
+  figure.data.splice(0, figure.data.length - figure.moving, ...section.still.traces);
 }
 
 function badge({ label, text, kind, colour }) {
