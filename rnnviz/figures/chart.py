@@ -130,7 +130,8 @@ class Badge(NamedTuple):
     Attributes:
         label: which.
         text: the words.
-        kind: what they mean: "vanishing", "steady", "exploding" or "undefined", as in `Reading.kind`.
+        kind: what they mean: "vanishing", "steady", "exploding" or "undefined", as in `Reading.kind`; "solved" or
+            "diverged" of a course.
         colour: of its lines.
     """
 

@@ -72,6 +72,7 @@ THEMES = {
 STYLES = {
     "rnn": Style("#B34700", "#F0834A", "solid", "circle"),
     "relu": Style("#8A6100", "#E6B422", "dash", "square"),
+    "irnn": Style("#756A00", "#E8DC5A", "longdash", "pentagon"),
     "linear": Style("#9C3587", "#D88BC4", "dashdot", "diamond"),
     "lstm": Style("#0067A3", "#56B4E9", "solid", "triangle-up"),
     "lstm_1": Style("#4A55C8", "#9AA5FF", "dash", "triangle-left"),

@@ -1,14 +1,16 @@
 """The part of rnnviz that uses torch, which is imported only when one of its functions is called."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rnnviz.errors import RnnvizError
+from rnnviz.errors import RnnvizError, expect
 
 if TYPE_CHECKING:
     import numpy as np
 
     from rnnviz.experiments.config import Config
+    from rnnviz.experiments.training import Training
+    from rnnviz.learning.training import Trainer
 
 
 @dataclass(frozen=True)
@@ -54,5 +56,41 @@ def verify(config: "Config", *, inputs: "np.ndarray | None" = None) -> Verificat
     try:
         from rnnviz.learning.verification import verify_against_autograd
     except ModuleNotFoundError as missing:
-        raise RnnvizError(f"verify: must have {missing.name} at hand, got none; install it with pip.") from None
+        raise _without("verify", missing) from None
     return verify_against_autograd(config, inputs)
+
+
+def train(training: "Training | None" = None, **settings) -> "Trainer":
+    """Train networks side by side with torch, one update at a time.
+
+    Args:
+        training: what is asked; None for the defaults.
+        settings: fields of `Training` that take the place of its own.
+
+    Returns:
+        An iterator of `Step`, one for each update of each variant. Its `history` holds all that was found so far, also
+        of a training that was left in the middle.
+
+    Raises:
+        RnnvizError: for a setting that is not allowed, a training over the budget, or a text or a series that is too
+            short for its length.
+
+    >>> trainer = train(task="adding", cells=("gru", "rnn"), length=10, updates=3, hidden_size=8)
+    >>> [(step.learner, step.update) for step in trainer][:4]
+    [('gru-uniform-norm', 1), ('gru-uniform-norm', 2), ('gru-uniform-norm', 3), ('rnn-uniform-norm', 1)]
+    >>> [course.state for course in trainer.history.courses]
+    ['finished', 'finished']
+    """
+    from rnnviz.experiments.training import Training
+
+    expect("training", training, Training | None, "Training or None")
+    asked = Training(**settings) if training is None else replace(training, **settings)
+    try:
+        from rnnviz.learning.training import Trainer
+    except ModuleNotFoundError as missing:
+        raise _without("train", missing) from None
+    return Trainer(asked)
+
+
+def _without(name: str, missing: ModuleNotFoundError) -> RnnvizError:
+    return RnnvizError(f"{name}: must have {missing.name} at hand, got none; install it with pip.")

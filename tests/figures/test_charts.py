@@ -11,6 +11,7 @@ from rnnviz.core.cells import CELLS
 from rnnviz.experiments.comparison import VARIANTS, Comparison
 from rnnviz.experiments.config import Config
 from rnnviz.experiments.knobs import knobs
+from rnnviz.experiments.training import LEARNERS
 from rnnviz.figures.chart import GATES, Subject, View
 from rnnviz.figures.charts import CHARTS
 from rnnviz.figures.theme import STYLES, THEMES
@@ -137,7 +138,7 @@ def test_both_ends_of_the_signed_colours_stand_out_from_their_middle(theme):
 
 
 def test_every_network_has_a_style_of_its_own():
-    assert list(STYLES) == list(VARIANTS)
+    assert set(STYLES) == {*VARIANTS, *LEARNERS}
     for theme in THEMES:
         assert len({getattr(style, theme) for style in STYLES.values()}) == len(STYLES)
 

@@ -11,6 +11,7 @@ from rnnviz.core.readings import power_text
 from rnnviz.errors import RnnvizError
 from rnnviz.experiments.comparison import VARIANTS, Comparison, Run
 from rnnviz.experiments.config import Config
+from rnnviz.experiments.training import LEARNERS
 from rnnviz.figures.chart import Subject, View
 from rnnviz.figures.flow import HEIGHT, LABEL_PIXELS, LIMITS, gradient_norms
 from rnnviz.figures.theme import STYLES, THEMES
@@ -402,5 +403,5 @@ def test_both_pages_and_the_projector():
     assert_fits_themes(gradient_norms, asked("rnn", "lstm"))
     widths = [gradient_norms(asked("rnn"), t).figure["data"][0]["line"]["width"] for t in (LIGHT, LIGHT.projected)]
     assert widths[1] > widths[0]
-    assert set(STYLES) == set(VARIANTS)
+    assert set(STYLES) == {*VARIANTS, *LEARNERS}
     assert set(THEMES) == {"light", "dark"}

@@ -1,0 +1,271 @@
+"""What a training has found so far: losses, gradient norms, held-out scores and film strips of every variant."""
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from rnnviz.errors import RnnvizError, shown
+from rnnviz.experiments.tasks import Material, material
+from rnnviz.experiments.training import Learner, Training
+
+EVERY = 25  # updates from one evaluation to the next
+LARGEST_FILE = 10_000_000  # bytes
+LONGEST_SETTINGS = 300_000  # characters, of which JSON may need twelve for one of a text
+FORMAT = "rnnviz history 1"
+ARRAYS = {  # of a course: type, and the name of each axis's size
+    "loss": (np.float64, "U"),
+    "norm_before": (np.float64, "U"),
+    "norm_after": (np.float64, "U"),
+    "evaluated": (np.int64, "E"),
+    "held_out": (np.float64, "E"),
+    "score": (np.float64, "E"),
+    "profiled": (np.int64, "P"),
+    "profile": (np.float64, "PT"),
+}
+
+STATES = {
+    "waiting": "has not begun",
+    "training": "learns",
+    "solved": "has solved the task",
+    "finished": "has made all its updates",
+    "diverged": "has broken: its loss or its gradient is no number any more",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """The learning of one variant: U updates made, E evaluations, P profiles.
+
+    Attributes:
+        learner: which variant.
+        loss: (U,) of each update's batch, before that update; the last one is not finite in a diverged course.
+        norm_before: (U,) the total gradient norm before clipping, as clip_grad_norm_ returns it.
+        norm_after: (U,) the same after clipping; equal to `norm_before` where nothing was clipped.
+        evaluated: (E,) after how many updates the held-out data were tried; the first is 0.
+        held_out: (E,) the loss on them.
+        score: (E,) the task's own measure on them, see `Task.measure`.
+        profiled: (P,) after how many updates the profile was taken; the first is 0.
+        profile: (P, T) log10 of the norm of ∂L_T/∂(h_t, c_t) at the steps t = 1…T, over a fixed batch of held-out
+            sequences, for the loss at the last step alone, by `rnnviz.bptt` from the weights at that moment.
+        state: a name in `STATES`.
+        seconds: spent on its updates so far.
+    """
+
+    learner: Learner
+    loss: np.ndarray
+    norm_before: np.ndarray
+    norm_after: np.ndarray
+    evaluated: np.ndarray
+    held_out: np.ndarray
+    score: np.ndarray
+    profiled: np.ndarray
+    profile: np.ndarray
+    state: str
+    seconds: float
+
+    @property
+    def updates(self) -> int:
+        """U."""
+        return len(self.loss)
+
+    @property
+    def broke_at(self) -> int | None:
+        """The update, counted from 1, at which a diverged course broke."""
+        return self.updates if self.state == "diverged" else None
+
+    @property
+    def solved_at(self) -> int | None:
+        """After how many updates a solved course stopped."""
+        return self.updates if self.state == "solved" else None
+
+    @property
+    def clipped(self) -> np.ndarray:
+        """(U,) whether clipping changed the gradient of an update."""
+        return self.norm_after < self.norm_before
+
+    @property
+    def clipped_share(self) -> float:
+        """The share of the updates whose gradient was clipped; 0 before the first."""
+        return float(self.clipped.mean()) if self.updates else 0.0
+
+    @property
+    def share(self) -> np.ndarray:
+        """(P, T) log10 of the share of the signal at the last step that arrives at each step."""
+        with np.errstate(invalid="ignore"):  # no signal at all: -inf - -inf
+            return self.profile - self.profile[:, -1:]
+
+    def horizon(self, share: float = 0.01) -> np.ndarray:
+        """(P,) how many steps back from the last one the signal stays above a share of itself, without a gap."""
+        below = ~(self.share[:, ::-1] >= np.log10(share))  # also where there is no number
+        return np.maximum(np.where(below.any(axis=1), below.argmax(axis=1), below.shape[1]) - 1, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """All courses of a training, finished or not.
+
+    Attributes:
+        training: what was asked.
+        courses: one for each of `training.learners`, in their order.
+    """
+
+    training: Training
+    courses: tuple[Course, ...]
+
+    @cached_property
+    def material(self) -> Material:
+        """The task's data, lag, chance level and goal."""
+        return material(self.training)
+
+    @property
+    def done(self) -> bool:
+        """Whether every course has come to its end."""
+        return all(course.state not in ("waiting", "training") for course in self.courses)
+
+    def save(self, path: str | Path | BinaryIO) -> None:
+        """Write everything into one `.npz`, which `History.load` and `numpy.load` read without pickle.
+
+        Args:
+            path: the file's name, or an open binary file.
+
+        Raises:
+            RnnvizError: when there is no such folder, or the file may not be written.
+        """
+        about = {"format": FORMAT, "training": asdict(self.training), "courses": [_words(c) for c in self.courses]}
+        arrays = {f"{c.learner.name}.{name}": getattr(c, name) for c in self.courses for name in ARRAYS}
+        made = io.BytesIO()
+        np.savez_compressed(made, settings=np.array(json.dumps(about)), **arrays)
+        if not isinstance(path, str | Path):
+            path.write(made.getvalue())
+            return
+        try:
+            Path(path).write_bytes(made.getvalue())
+        except OSError:
+            raise RnnvizError(
+                f"path: must be a file that can be written, got {shown(Path(path).name)}, which cannot."
+            ) from None
+
+    @classmethod
+    def load(cls, path: str | Path | BinaryIO) -> "History":
+        """Read what `save` has written, at most 10 MB.
+
+        Args:
+            path: the file's name, or an open binary file.
+
+        Raises:
+            RnnvizError: for a file that cannot be read, or is not what `save` writes.
+        """
+        with _refusing(), _opened(path) as file, zipfile.ZipFile(file) as archive:
+            about = json.loads(str(_array(archive, "settings", None, ())))
+            if about["format"] != FORMAT:
+                raise Foreign("has another format")
+            training = Training(**about["training"])
+            steps, learners = material(training).steps, training.learners
+            names = {f"{learner.name}.{name}.npy" for learner in learners for name in ARRAYS} | {"settings.npy"}
+            if sorted(archive.namelist()) != sorted(names) or len(about["courses"]) != len(learners):
+                raise Foreign("has other arrays")
+            read = [
+                _course(archive, learner, words, training.updates, steps)
+                for learner, words in zip(learners, about["courses"], strict=True)
+            ]
+            return cls(training, tuple(read))
+
+
+class Foreign(Exception):
+    """What is wrong with a file, in words that follow on its name."""
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Turn whatever a foreign or a broken file makes the reader raise into one sentence."""
+    try:
+        yield
+        return
+    except RnnvizError:
+        raise
+    except Foreign as problem:
+        why = str(problem)
+    except FileNotFoundError:
+        why = "does not exist"
+    except OSError:
+        why = "cannot be read"
+    except (zipfile.BadZipFile, zlib.error, EOFError):
+        why = "is no whole .npz"
+    except Exception:  # a hostile file reaches every corner of the zip, npy and JSON readers
+        why = "holds something else"
+    raise RnnvizError(f"path: must be a file that History.save has written, got one that {why}.")
+
+
+@contextmanager
+def _opened(path: str | Path | BinaryIO) -> Iterator[BinaryIO]:
+    """A file to read from its start, not too large; one that was open stays open."""
+    if isinstance(path, str | Path):
+        if not Path(path).is_file() and Path(path).exists():  # a device or a pipe may never end
+            raise Foreign("is a folder or no ordinary file")
+        with Path(path).open("rb") as file, _opened(file) as checked:
+            yield checked
+        return
+    size = path.seek(0, io.SEEK_END)
+    if size > LARGEST_FILE:
+        raise Foreign(f"has {size / 1e6:.0f} MB, where {LARGEST_FILE / 1e6:.0f} MB are allowed")
+    path.seek(0)
+    yield path
+
+
+def _words(course: Course) -> dict:
+    return {"name": course.learner.name, "state": course.state, "seconds": course.seconds}
+
+
+def _course(archive: zipfile.ZipFile, learner: Learner, words: dict, updates: int, steps: int) -> Course:
+    """One course, every size and every word of it checked."""
+    looks = updates // EVERY + 3  # the first, the last, and that of a broken course beside the regular ones
+    limits = {"U": updates, "E": looks, "P": looks, "T": steps}
+    sizes, arrays = {"T": steps}, {}
+    for name, (kind, axes) in ARRAYS.items():
+        arrays[name] = _array(archive, f"{learner.name}.{name}", kind, tuple(limits[axis] for axis in axes))
+        for axis, size in zip(axes, arrays[name].shape, strict=True):
+            if sizes.setdefault(axis, size) != size:
+                raise Foreign("has arrays of sizes that do not go together")
+    seconds = float(words["seconds"])
+    fits = words["name"] == learner.name and words["state"] in STATES and 0.0 <= seconds < np.inf
+    begun = (sizes["U"] == 0) == (words["state"] == "waiting")
+    if not (fits and begun and all(_rises(arrays[when], sizes["U"]) for when in ("evaluated", "profiled"))):
+        raise Foreign("tells of something that cannot have been")
+    return Course(learner, **arrays, state=words["state"], seconds=seconds)
+
+
+def _rises(when: np.ndarray, updates: int) -> bool:
+    """Whether these can be numbers of updates, each later than the one before."""
+    return bool((np.diff(when) > 0).all() and (when >= 0).all() and (when <= updates).all())
+
+
+def _array(archive: zipfile.ZipFile, name: str, kind: type | None, most: tuple[int, ...]) -> np.ndarray:
+    """An array of the archive; its header is looked at before anything is read or room is made for it.
+
+    Args:
+        archive: where it stands.
+        name: without its ending.
+        kind: of its numbers; None for a text.
+        most: the largest size of each axis.
+    """
+    with archive.open(f"{name}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        if version != (1, 0):
+            raise Foreign("has other arrays")
+        shape, _, found = np.lib.format.read_array_header_1_0(file)
+    is_text = kind is None and found.kind == "U" and found.itemsize <= 4 * LONGEST_SETTINGS
+    if not (is_text or (kind is not None and found == kind)):
+        raise Foreign("has arrays of another type")
+    if len(shape) != len(most) or any(not 0 <= size <= limit for size, limit in zip(shape, most, strict=True)):
+        raise Foreign("has arrays of other sizes")
+    with archive.open(f"{name}.npy") as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
