@@ -12,7 +12,8 @@ st.set_page_config(
 )
 if not st.context.is_embedded:
     st.logo("assets/logo.svg", size="large")
-page = st.navigation([st.Page("rnnviz/ui/pages/explore.py", title="Explore")], position="top")
+PAGES = ("Explore", "Clipping", "Train")
+page = st.navigation([st.Page(f"rnnviz/ui/pages/{title.lower()}.py", title=title) for title in PAGES], position="top")
 try:
     page.run()
 except RnnvizError as problem:

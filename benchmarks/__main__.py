@@ -1,22 +1,18 @@
-"""`python -m benchmarks`: the engine's and the training's tables; with `training` or `page`: that one alone."""
+"""`python -m benchmarks`: the tables of engine, training and wall; with `training`, `wall` or `page`: that one alone."""
 
 import sys
+from importlib import import_module
+
+USUAL = ("engine", "training", "wall")
+ALONE = (*USUAL[1:], "page")
 
 match sys.argv[1:]:
     case []:
-        from benchmarks import engine, training
-
-        tables = (engine.main, training.main)
-    case ["training"]:
-        from benchmarks import training
-
-        tables = (training.main,)
-    case ["page"]:
-        from benchmarks import page
-
-        tables = (page.main,)
+        names = USUAL
+    case [name] if name in ALONE:
+        names = (name,)
     case other:
-        sys.exit(f"benchmarks: nothing, training or page; got {' '.join(other)}")
-for print_table in tables:
-    print_table()
+        sys.exit(f"benchmarks: nothing, {', '.join(ALONE[:-1])} or {ALONE[-1]}; got {' '.join(other)}")
+for name in names:
+    import_module(f"benchmarks.{name}").main()
     print()

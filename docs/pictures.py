@@ -9,13 +9,14 @@ from tests.serving import ROOT, browsing, served
 
 FOLDER = ROOT / "assets" / "pictures"
 SETTLED = """() => {
-  const stamp = document.querySelector(".rv")?.dataset.stamp;
   const seen = [...document.querySelectorAll(".rv-plot")].filter((plot) => {
     const { top, bottom } = plot.getBoundingClientRect();
     return bottom > 0 && top < innerHeight;
   });
-  return stamp && seen.length && seen.every((plot) => plot.hidden || plot.dataset.stamp === stamp);
+  const isDrawn = (plot) => plot.hidden || plot.dataset.stamp === plot.closest(".rv").dataset.stamp;
+  return document.querySelector(".rv")?.dataset.stamp && seen.length && seen.every(isDrawn);
 }"""
+TRAINED = """() => document.querySelector('[data-testid="stProgress"]')?.innerText.startsWith("Done")"""
 
 
 class Picture(NamedTuple):
@@ -27,6 +28,7 @@ class Picture(NamedTuple):
     height: int = 768
     theme: str = "light"
     chart: str = ""  # scrolled to, and taken alone
+    train: bool = False  # to the end first
 
 
 PICTURES = (
@@ -38,6 +40,11 @@ PICTURES = (
     Picture("it-explodes", "?preset=it-explodes", 1100, 900, chart="norms"),
     Picture("edge-of-chaos", "?preset=edge-of-chaos", 1100, 900, chart="norms"),
     Picture("unrolled", "?length=20&cells=lstm_3,rnn", 1366, 900, chart="unrolled"),
+    Picture("clipping-curves", "clipping", 1100, 900, chart="curves"),
+    Picture("clipping-directions", "clipping", 1100, 900, chart="directions"),
+    Picture("wall", "clipping", 1100, 900, chart="map"),
+    Picture("training", "train?preset=who-remembers-thirty-steps", 1366, 1000, chart="film", train=True),
+    Picture("train-page", "train?preset=who-remembers-thirty-steps", 1366, 1000, train=True),
 )
 
 
@@ -46,6 +53,11 @@ def take(browser: Browser, address: str, picture: Picture, folder: Path) -> None
     page = browser.new_page(viewport={"width": picture.width, "height": picture.height}, color_scheme=picture.theme)
     page.goto(f"{address}/{picture.query}")
     page.wait_for_function(SETTLED)
+    if picture.train:
+        page.get_by_role("button", name="Train", exact=True).click()
+        page.wait_for_function(TRAINED, timeout=120_000)
+        page.mouse.move(0, 0)
+        page.wait_for_function(SETTLED)
     target = page
     if picture.chart:
         target = page.locator(f'[data-chart="{picture.chart}"]')

@@ -73,6 +73,32 @@ def unclipped(gradients: Mapping[str, np.ndarray]) -> ClipReport:
     return _report(gradients, gradients, 1.0, "")
 
 
+def compare_gradients(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) -> ClipReport:
+    """The report on a gradient that became another one by other means, such as clipping of the signal at every step.
+
+    Args:
+        before: {parameter name: array}, as for `clip_by_norm`.
+        after: the same parameters with arrays of the same shapes.
+
+    Returns:
+        A report without a coefficient, for there is no single one, and without a warning.
+
+    Raises:
+        ShapeError: for no gradients at all, other names, or other shapes.
+
+    >>> report = compare_gradients({"weight": np.array([1.0, 0.0])}, {"weight": np.array([2.0, 2.0])})
+    >>> report.coefficient, round(report.angle, 6), round(report.norm_after, 6)
+    (None, 45.0, 2.828427)
+    """
+    before, after = _gradients(before), _gradients(after)
+    if set(before) != set(after):
+        raise ShapeError(f"after: must hold the same parameters as before, {sorted(before)}, got {sorted(after)}.")
+    for name, gradient in before.items():
+        if after[name].shape != gradient.shape:
+            raise ShapeError(f"after: {name!r} must have the shape {gradient.shape}, got {after[name].shape}.")
+    return _report(before, {name: after[name] for name in before}, None, "")
+
+
 def _gradients(gradients: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     if not isinstance(gradients, Mapping) or not gradients:
         raise ShapeError(f"gradients: must map at least one parameter name to an array, got {shown(gradients)}.")

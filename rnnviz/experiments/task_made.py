@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnviz.core.initialisers import generator_for
-from rnnviz.experiments.task_types import Batch, Material, Task, in_steps, one_hot, ready, share_right, typical_error
+from rnnviz.experiments.task_types import (
+    Batch,
+    Legend,
+    Material,
+    Task,
+    in_steps,
+    one_hot,
+    ready,
+    share_right,
+    typical_error,
+)
 
 if TYPE_CHECKING:
     from rnnviz.experiments.training import Training
@@ -15,6 +25,7 @@ Generator = np.random.Generator
 
 HELD_OUT = 256  # sequences
 RECALLED, SYMBOLS = 10, 8  # how many symbols copy memory keeps, and out of how many they are drawn
+SAID = ("·", *map(str, range(1, SYMBOLS + 1)))  # how a reader sees its answers: the blank, then the symbols
 SHORTEST, LONGEST = 10.0, 40.0  # periods of the sine waves, in steps
 AHEAD = 5  # steps after the last one at which the sine wave is asked for
 
@@ -94,6 +105,7 @@ def _adding(training: "Training") -> Material:
         chance=1 / 6,
         chance_text="Always saying 1, the mean of all sums, costs their variance, 1/6.",
         goal=0.1,
+        legend=Legend(marked=lambda inputs: inputs[:, 1] == 1.0),
     )
 
 
@@ -111,6 +123,7 @@ def _copy(training: "Training") -> Material:
         chance_text="Saying blank until the symbols are asked for and then guessing among the eight costs 10 ln 8 "
         f"spread over {in_steps(length + 2 * RECALLED)}.",
         goal=0.95,
+        legend=Legend((*SAID, "○"), SAID, marked=lambda inputs: np.arange(len(inputs)) < RECALLED),
     )
 
 
@@ -126,6 +139,7 @@ def _order(training: "Training") -> Material:
         chance=float(np.log(4.0)),
         chance_text="Guessing among the four orders costs ln 4.",
         goal=0.99,
+        legend=Legend(tuple("ABcdef"), ("AA", "AB", "BA", "BB"), marked=lambda inputs: inputs[:, :2].any(axis=1)),
     )
 
 
@@ -140,6 +154,7 @@ def _sine(training: "Training") -> Material:
         chance=0.5,
         chance_text="Always saying 0, the mean of all waves, costs their variance, 1/2.",
         goal=0.1,
+        legend=Legend(ahead=AHEAD),
     )
 
 

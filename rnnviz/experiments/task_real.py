@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnviz.experiments.task_types import Material, Task, ready, share_right, typical_error
+from rnnviz.experiments.task_types import Legend, Material, Task, ready, share_right, typical_error
 from rnnviz.experiments.task_windows import SeriesWindows, read_values, series_windows, shipped_text, text_windows
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def _ahead(task: Task, training: "Training", windows: SeriesWindows, lag: int, l
         f"held out, where saying the last value again costs {windows.persistence**2:.2f}, a typical error of "
         f"{windows.persistence:.2f}.",
         goal=goal * windows.persistence,
+        legend=Legend(ahead=1),
     )
 
 
@@ -69,6 +70,7 @@ def _characters(training: "Training") -> Material:
         f"{windows.chance:.2f} nats or {windows.chance / np.log(2.0):.2f} bits a character; a table of pairs gets "
         f"{100 * windows.pairs:.0f} % of the held-out characters right.",
         goal=windows.pairs,
+        legend=Legend(windows.alphabet, windows.alphabet),
     )
 
 

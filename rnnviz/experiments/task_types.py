@@ -27,6 +27,24 @@ class Batch:
 
 
 @dataclass(frozen=True, eq=False)
+class Legend:
+    """What the numbers of a sequence mean to somebody who looks at it.
+
+    Attributes:
+        symbols: (D) what each one-hot place of the inputs stands for; empty where the inputs are numbers.
+        answers: (K) what each class stands for; empty where the answer is a number.
+        ahead: how many steps after the last one the answer would stand in the sequence; 0 for what is no part of it.
+        marked: (T, D) inputs of a sequence -> (T,) whether each step must be remembered; None for the last `lag` steps
+            and the present one.
+    """
+
+    symbols: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+    ahead: int = 0
+    marked: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Material:
     """A task made ready for one `Training`.
 
@@ -42,6 +60,7 @@ class Material:
         goal: the score at which the task counts as solved.
         draw: (generator, B) -> Batch, for training.
         held_out: a batch that is never trained on.
+        legend: what its numbers mean to a reader.
     """
 
     task: "Task"
@@ -55,6 +74,18 @@ class Material:
     goal: float
     draw: Callable[[np.random.Generator, int], Batch]
     held_out: Batch
+    legend: Legend = Legend()
+
+    def remembered(self, inputs: np.ndarray) -> np.ndarray:
+        """The steps of one sequence, (T, D), that must be remembered: counted from 0, rising."""
+        if self.legend.marked is None:
+            return np.arange(self.steps - 1 - self.lag, self.steps)
+        return np.flatnonzero(self.legend.marked(inputs))
+
+    def due(self, inputs: np.ndarray) -> np.ndarray:
+        """For each step of one sequence that must be remembered, the step at which it is asked for, from 0."""
+        remembered, last = self.remembered(inputs), self.steps - 1
+        return np.minimum(remembered + self.lag, last) if self.task.every else np.full_like(remembered, last)
 
     def is_solved(self, score: float) -> bool:
         """Whether a score on held-out data reaches the goal."""

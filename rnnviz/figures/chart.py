@@ -23,7 +23,7 @@ class View:
     focus: str = knob(
         "first",
         "Shown in detail",
-        "Which of the compared networks the charts below the first one show.",
+        "Which of the compared networks the charts below show.",
         choices={"first": "The first one", **{name: variant.label for name, variant in VARIANTS.items()}},
     )
     stream: int = knob(

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from rnnviz.core.readings import power_text
 from rnnviz.experiments.history import Course, History
 from rnnviz.experiments.knobs import knob, knobs
+from rnnviz.experiments.tasks import Material, material
 from rnnviz.experiments.training import Learner, Training
 from rnnviz.figures.chart import Badge
 from rnnviz.figures.theme import STYLES, Theme, axis
@@ -48,10 +50,21 @@ class LearningSubject:
     Attributes:
         history: all that was found so far; None before the first training.
         view: how to show it.
+        training: what the settings ask for at this moment, which need not be what was trained; None where nothing is.
     """
 
     history: History | None = None
     view: LearningView = field(default_factory=LearningView)
+    training: Training | None = None
+
+    @cached_property
+    def material(self) -> Material | None:
+        """The task that is asked for, made ready.
+
+        Raises:
+            RnnvizError: for a text or a series too short for the length that is asked, or a text that teaches nothing.
+        """
+        return self.training and material(self.training)
 
     @property
     def begun(self) -> bool:

@@ -62,10 +62,11 @@ class Session:
             self._read(query)
 
     def _bring(self, before: Sheet, values: dict[str, Any]) -> None:
-        shared = {name for family in set(before.families) & set(self.sheet.families) for name in self.sheet.knobs
-                  if name in family.__dataclass_fields__}  # fmt: skip
-        if shared and values != before.start:
-            self.values.update({name: values[name] for name in shared})
+        """Take what was changed on another page of the settings that both declare alike."""
+        shared = [name for name, declared in self.sheet.knobs.items() if before.knobs.get(name) == declared]
+        brought = {name: values[name] for name in shared if values[name] != self.values[name]}
+        if brought and any(values[name] != before.start[name] for name in shared):
+            self.values.update(brought)
             self.kept.preset = None
 
     def _read(self, query: dict[str, str]) -> None:
@@ -78,10 +79,15 @@ class Session:
         kept.preset = preset if preset in sheet.presets else None
         kept.hidden, more = sheet.hidden(query.get("hide", ""))
         complaints += more
-        kept.pin, more = sheet.unpacked(query["pin"]) if query.get("pin") else (None, [])
+        kept.pin, more = self._pinned(query.get("pin"))
         self.replace({**sheet.base(kept.preset), **found})
         kept.complaints += complaints + more
         kept.address = query
+
+    def _pinned(self, word: str | None) -> tuple[dict[str, Any] | None, list[str]]:
+        if word and "pin" not in self.sheet.hideable:
+            return None, ["pin: there is nothing to pin on this page, and it was left out."]
+        return self.sheet.unpacked(word) if word else (None, [])
 
     def words(self) -> dict[str, str]:
         """What an address holds beside the settings."""

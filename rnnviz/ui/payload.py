@@ -29,8 +29,9 @@ def payload(
         hidden: names of the controls that the address hides.
     """
     sent = {
-        "asked": ask.id, "live": ask.live, "stamp": stamp(values, theme, pin), "problem": "", "detail": [],
+        "asked": ask.id, "live": ask.live, "stamp": stamp(values, theme, pin, scene.version()), "problem": "",
         "theme": dressed(theme), "sliders": [_slider(scene, name, values, hidden) for name in scene.tracks],
+        "detail": [], "own": scene.own,
     }  # fmt: skip
     try:
         subject = scene.subject(values, pin)
@@ -43,7 +44,7 @@ def payload(
             for chart in scene.charts.values()
         ]
     except RnnvizError as problem:
-        sent["problem"] = plain(problem)
+        sent["problem"] = plain(problem, scene.sheet.knobs)
         charts = [_named(chart) for chart in scene.charts.values()]
     return {**sent, "charts": charts}
 

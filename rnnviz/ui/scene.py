@@ -36,9 +36,11 @@ class Scene:
         charts: in their order.
         subject: (settings, a pinned run's settings or None) -> what the charts are drawn from.
         tracks: {setting: its slider}.
-        detail: settings with a switch over all charts but the first.
+        detail: settings with a switch for all charts below it.
+        own: how many charts stand above that switch.
         live: names of the charts that follow the hand while a slider is dragged.
         first_seen: names of the charts that a visitor sees before the browser has said so.
+        version: another value whenever the charts have something new to show under the same settings.
     """
 
     key: str
@@ -47,5 +49,7 @@ class Scene:
     subject: Callable[[Mapping[str, Any], Mapping[str, Any] | None], Any]
     tracks: Mapping[str, Track] = field(default_factory=dict)
     detail: tuple[str, ...] = ()
+    own: int = 1
     live: frozenset[str] = frozenset()
     first_seen: frozenset[str] = frozenset()
+    version: Callable[[], object] = lambda: None

@@ -1,5 +1,6 @@
 """What a visitor takes away: a link with its QR code, the numbers, a report, a PyTorch script."""
 
+import io
 from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlsplit
@@ -7,6 +8,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from rnnviz import RnnvizError
+from rnnviz.experiments.history import History
 from rnnviz.experiments.script import pytorch_script
 from rnnviz.experiments.tables import to_csv, to_npz
 from rnnviz.figures.chart import Subject
@@ -99,6 +101,33 @@ def downloads(session: Session) -> None:
     for label, name, mime, make in FILES:
         data = partial(_made, make, picture)
         st.download_button(label, data, name, mime, on_click="ignore", key=f"get_{name}", width="stretch")
+    st.caption("PNG and SVG: the camera and the disk at the top right of each chart.")
+
+
+LOADING = """
+```python
+from rnnviz.experiments.history import History
+
+history = History.load("rnnviz_history.npz")
+for course in history.courses:
+    print(course.learner.label, course.state, course.loss[-1])
+```
+"""
+
+
+def trained(history: History) -> None:
+    """The history of a training as a file, and how to read it."""
+
+    def made() -> bytes:
+        file = io.BytesIO()
+        history.save(file)
+        return file.getvalue()
+
+    name, mime = "rnnviz_history.npz", "application/octet-stream"
+    label = "What was found so far (npz)"
+    st.download_button(label, made, name, mime, on_click="ignore", key="get_history", width="stretch")
+    st.caption("Every loss, norm, score and profile. In Python:")
+    st.markdown(LOADING)
     st.caption("PNG and SVG: the camera and the disk at the top right of each chart.")
 
 

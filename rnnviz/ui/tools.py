@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -157,17 +158,22 @@ def _pin(session: Session) -> None:
         kept.pin = dict(kept.values)
 
 
-def boxes(session: Session) -> None:
-    """Share and Take away."""
-    for name, label, icon, fill in (
-        ("share", "Share", ":material/share:", takeaway.share),
-        ("downloads", "Take away", ":material/download:", takeaway.downloads),
-    ):
-        if name in session.sheet.hideable and session.shows(name):
-            box = st.popover(label, icon=icon, key=name, on_change="rerun")
-            if box.open:
-                with box:
-                    fill(session)
+def share(session: Session) -> None:
+    """A box with the link to exactly this picture."""
+    _box(session, "share", "Share", ":material/share:", takeaway.share)
+
+
+def downloads(session: Session, fill: Callable[[Session], None]) -> None:
+    """A box with files; `fill` puts them there."""
+    _box(session, "downloads", "Take away", ":material/download:", fill)
+
+
+def _box(session: Session, name: str, label: str, icon: str, fill: Callable[[Session], None]) -> None:
+    if session.shows(name):
+        box = st.popover(label, icon=icon, key=name, on_change="rerun")
+        if box.open:
+            with box:
+                fill(session)
 
 
 def tells_of_the_run() -> bool:

@@ -12,8 +12,8 @@ window.look = {
       const { top, bottom } = section.getBoundingClientRect();
       return top < innerHeight && bottom > 0;
     });
-    const isDrawn = (section) => section.querySelector(".rv-plot").dataset.stamp === look.stamp();
-    const expected = seen.length ? seen : [look.section("norms")]; // drawn first, in view or not
+    const isDrawn = (section) => section.querySelector(".rv-plot").dataset.stamp === section.closest(".rv").dataset.stamp;
+    const expected = seen.length ? seen : [document.querySelector("[data-chart]")]; // drawn first, in view or not
     return Boolean(look.stamp()) && look.isIdle() && expected.every(isDrawn);
   },
   /** Whether the server has nothing more to say. */
@@ -34,6 +34,10 @@ window.look = {
   scale: () => Number(document.querySelector('input[aria-label="Weight scale, exact value"]').value),
   /** Whether the linear network's curve is the one of a weight scale: its matrix is orthogonal, so each step wins that factor. */
   showsScale: (scale) => Math.abs(look.tilt("RNN linear") - Math.log10(scale)) < 1e-4,
+
+  /** The places of a path that is walked on a map, as they were painted. */
+  walked: (path) => look.section("map").querySelectorAll(".rv-trail polyline")[path].getAttribute("points").split(" ").length,
+  isTraining: () => look.section("losses").closest(".rv").dataset.running === "true",
 
   /** Where a step of a chart, or a point of it, is on the screen. */
   place: (name, step, value) => {

@@ -22,9 +22,13 @@ class Visit:
         self.page, self.address, self.problems, self.sent = page, address, [], 0
         page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
-        page.on("console", lambda said: said.type == "error" and self.problems.append(f"console: {said.text}"))
+        page.on("console", self._note)
         page.on("dialog", self._dismiss)
         page.on("websocket", lambda socket: socket.on("framesent", self._count))
+
+    def _note(self, said):
+        if said.type == "error" and "/_stcore/" not in said.location["url"]:  # it looks under the page's address first
+            self.problems.append(f"console: {said.text}")
 
     def _dismiss(self, dialog):
         self.problems.append(f"dialog: {dialog.message}")

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 import rnnviz
 from rnnviz import clip_by_norm, clip_by_value
+from rnnviz.core.clipping import compare_gradients
+from tests.support import refusal
 
 CASES = {
     "ordinary": [[3.0, -4.0], [[0.5, 1.5], [-2.0, 0.1]]],
@@ -239,3 +241,36 @@ def test_a_run_without_clipping_reports_an_untouched_gradient():
         report = rnnviz.run(config, rnnviz.ClipReport)
         for name, gradient in gradients.items():
             np.testing.assert_array_equal(report.clipped[name], gradient)
+
+
+def test_a_comparison_of_two_gradients_is_the_report_of_the_clipping_between_them():
+    gradients = gradients_of("ordinary", np.float64)
+    for report in (clip_by_norm(gradients, 1.0), clip_by_value(gradients, 1.0)):
+        found = compare_gradients(gradients, report.clipped)
+        assert (found.coefficient, found.warning) == (None, "")
+        for name in ("norm_before", "norm_after", "log10_norm_before", "log10_norm_after", "angle"):
+            assert getattr(found, name) == getattr(report, name)
+        assert found.parameter_norms_before == report.parameter_norms_before
+        assert found.parameter_norms_after == report.parameter_norms_after
+
+
+def test_a_comparison_s_angle_is_torch_s_cosine():
+    generator = np.random.default_rng(0)
+    before, after = ({"a": generator.normal(size=(3, 4)), "b": generator.normal(size=5)} for _ in range(2))
+    flat = [torch.tensor(np.concatenate([part.ravel() for part in side.values()])) for side in (before, after)]
+    found = compare_gradients(before, dict(reversed(after.items())))
+    assert found.cosine == pytest.approx(float(torch.nn.functional.cosine_similarity(*flat, dim=0)), rel=1e-12)
+    assert found.norm_after == pytest.approx(float(flat[1].norm()), rel=1e-13)
+
+
+def test_gradients_that_cannot_be_compared_word_for_word():
+    before = {"a": np.zeros(2), "b": np.zeros(3)}
+    assert refusal(compare_gradients, before, {"a": np.zeros(2)}) == (
+        "after: must hold the same parameters as before, ['a', 'b'], got ['a']."
+    )
+    assert refusal(compare_gradients, before, {"a": np.zeros(2), "b": np.zeros((3, 1))}) == (
+        "after: 'b' must have the shape (3,), got (3, 1)."
+    )
+    assert refusal(compare_gradients, before, {}) == (
+        "gradients: must map at least one parameter name to an array, got {}."
+    )

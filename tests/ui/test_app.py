@@ -2,12 +2,9 @@
 
 import dataclasses
 import json
-import re
-from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from rnnviz import Config, run
 from rnnviz.experiments.comparison import VARIANTS
@@ -19,12 +16,10 @@ from rnnviz.ui.payload import payload
 from rnnviz.ui.settings import EXPLORE
 from rnnviz.ui.stage import Ask
 from tests.ui.hostile import NASTY
+from tests.ui.visiting import APP, ask, assert_clean, drawn, keys, opened, stage, unescaped
 
 KNOBS, START = EXPLORE.knobs, EXPLORE.start
 
-APP = Path(__file__).parents[2] / "app.py"
-WIDGETS = ("selectbox", "multiselect", "segmented_control", "select_slider", "toggle", "number_input", "text_input")
-WIDGETS += ("button", "download_button", "popover", "expander")
 # Setting: (its kind of widget, another value); beside the weight scale and the threshold, which have their sliders on
 # the stage, and what belongs to a chart.
 MOVES = {
@@ -49,33 +44,6 @@ MOVES = {
 }
 
 
-def opened(*popovers, **parameters):
-    """The app at an address, with some of its popovers open."""
-    app = AppTest.from_file(str(APP), default_timeout=30)
-    for name in popovers:
-        app.session_state[name] = True
-    app.query_params |= parameters
-    app.run()
-    assert not app.exception
-    return app
-
-
-def stage(app):
-    """What the stage was sent."""
-    (component,) = app.get("bidi_component")
-    return json.loads(component.proto.bytes)
-
-
-def ask(app, **question):
-    """What the stage does when a visitor touches it."""
-    states = app._tree.get_widget_states()
-    (component,) = app.get("bidi_component")
-    states.widgets.add(id=component.proto.id, json_value=json.dumps({"ask": question}))
-    app._run(states)
-    assert not app.exception
-    return stage(app)
-
-
 def expected(pin=None, hidden=frozenset(), preset=None, **changed):
     """What the stage must be sent for some settings."""
     values = {**EXPLORE.base(preset), **changed}
@@ -88,40 +56,8 @@ def assert_shows(app, **expectation):
     assert {**wanted, "asked": found["asked"], "plotly": found["plotly"]} == found
 
 
-def drawn(found):
-    return {chart["name"] for chart in found["charts"] if chart["drawn"]}
-
-
 def badges(app):
     return [badge["label"] for chart in stage(app)["charts"] for badge in chart.get("badges", [])]
-
-
-def keys(app):
-    return {getattr(widget, "key", None) for kind in WIDGETS for widget in app.get(kind)} | {
-        box.proto.id.rsplit("-", 1)[-1] for kind in ("popover", "expander") for box in app.get(kind)
-    }
-
-
-def unescaped(sentence):
-    """A sentence as it is read, with the escapes of Markdown taken out."""
-    return re.sub(r"\\(.)", r"\1", sentence)
-
-
-def sentences(app):
-    kinds = (app.markdown, app.warning, app.caption, app.error, app.success, app.info)
-    return [element.value for kind in kinds for element in kind]
-
-
-def assert_clean(app):
-    """No stack trace, no path, no markup of a visitor."""
-    assert not app.exception
-    assert not app.error
-    for sentence in sentences(app):
-        assert not re.search(r"(?<!\\)<\s*(script|img|b)\b", sentence), sentence
-        assert not re.search(r"(?<!\\)\]\(", sentence), sentence
-        assert not any(word in sentence for word in (str(APP.parent), "Traceback", "site-packages")), sentence
-    for complaint in app.warning:
-        assert unescaped(complaint.value).endswith("."), complaint.value
 
 
 def test_the_first_page_makes_its_point_without_a_click():

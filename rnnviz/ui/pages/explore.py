@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from rnnviz.ui import tools
+from rnnviz.ui import takeaway, tools
 from rnnviz.ui.controls import Session
 from rnnviz.ui.exploring import SCENE
 from rnnviz.ui.settings import EXPLORE
@@ -27,7 +27,8 @@ with st.container(gap="small"):
         tools.reset(session)
         tools.dice(session)
         tools.pin(session)
-        tools.boxes(session)
+        tools.share(session)
+        tools.downloads(session, takeaway.downloads)
 tools.story(session)
 show(SCENE, tools.tells_of_the_run)
 tools.below(session)

@@ -167,7 +167,7 @@ class Stage {
     const [button, text] = explain(chart.symbols, `What is on "${chart.question}"`);
     head.append(element("h3", "", {}, chart.question), button);
     root.append(head, views, text, answer, badges, plot, notes);
-    if (this.sections.size === 1) this.root.append(this.detail); // what it chooses concerns every chart but the first
+    if (this.sections.size === this.data.own) this.root.append(this.detail); // it concerns the charts below it
     this.root.append(root);
     const section = { root, answer, badges, views, plot, notes };
     section.draw = chart.steps === "own" ? this.unrolled(section) : this.plotly(section);

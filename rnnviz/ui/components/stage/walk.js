@@ -14,7 +14,7 @@ export function createWalk(onMove) {
     root.append(made);
     return made;
   };
-  const [first, back, play, next] = [button("To the start", "⏮"), button("Step back", "◀"), button("Play", "▶"), button("Step", "▶|")];
+  const [first, back, play, next] = [button("To the start", "|◀"), button("Step back", "◀"), button("Play", "▶"), button("Step", "▶|")];
   play.classList.add("rv-main");
   const track = element("input", "rv-track", { type: "range", min: 0, max: 0, step: 1, "aria-label": "Update" });
   const said = element("output", "rv-said");
@@ -34,7 +34,7 @@ export function createWalk(onMove) {
   };
   const run = () => {
     if (at >= count) stand(0);
-    play.textContent = "⏸";
+    play.textContent = "❚❚";
     play.setAttribute("aria-label", "Pause");
     let before = performance.now();
     const go = (now) => {

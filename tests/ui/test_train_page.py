@@ -1,0 +1,226 @@
+"""The Train page without a browser: it trains in slices, keeps what it found, and says what cannot be trained."""
+
+import io
+import json
+
+import pytest
+
+from rnnviz.experiments.history import History
+from rnnviz.experiments.tasks import TASKS
+from rnnviz.experiments.training import Training
+from rnnviz.lessons.trainings import TRAININGS
+from rnnviz.ui import training
+from rnnviz.ui.training import SCENE, TRAIN
+from tests.ui.hostile import NASTY
+from tests.ui.visiting import ask, assert_clean, chart, drawn, keys, opened, stage, unescaped
+
+SMALL = {"cells": "rnn,gru", "length": "10", "updates": "60", "hidden_size": "8"}
+ALL = list(SCENE.charts)
+
+
+def at(**parameters):
+    return opened(page="train", **parameters)
+
+
+def told(app):
+    """What the progress bar says."""
+    (bar,) = app.get("progress")
+    return bar.proto.text
+
+
+def begun(**parameters):
+    app = at(**{**SMALL, **parameters})
+    app.button(key="train").click().run()
+    assert not app.exception
+    return app
+
+
+def go_on(app, slices=1, **question):
+    """What the stage does while a training runs: it asks for the next slice when the last one is drawn."""
+    for _ in range(slices):
+        number = stage(app, "training")["asked"] + 1
+        ask(app, "training", id=number, visible=ALL, tick=True, **question)
+
+
+def to_the_end(app):
+    for _ in range(200):
+        if not stage(app, "training")["running"]:
+            return
+        go_on(app)
+    raise AssertionError("the training does not end")
+
+
+def course(app):
+    return training_of(app).history.courses
+
+
+def training_of(app):
+    return app.session_state[training.KEY].trainer
+
+
+def test_before_a_training_every_chart_says_what_will_be_there():
+    app = at()
+    assert_clean(app)
+    found = stage(app, "training")
+    assert not found["running"]
+    assert [each["name"] for each in found["charts"]] == ALL
+    for name in SCENE.first_seen:
+        assert chart(app, "training", name)["answer"].startswith("Press Train: ")
+    assert {"preset", "cells", "task", "length", "updates", "clips", "train"} <= keys(app)
+    assert "pause" not in keys(app)
+
+
+def test_a_training_goes_on_slice_by_slice_to_its_end(monkeypatch):
+    monkeypatch.setattr(training, "SLICE", 0.02)
+    app = begun()
+    assert stage(app, "training")["running"]
+    go_on(app)
+    made = sum(each.updates for each in course(app))
+    assert 0 < made < 120
+    assert drawn(stage(app, "training")) == set(ALL)
+    assert told(app).startswith(f"{made} updates")
+    to_the_end(app)
+    assert [each.updates for each in course(app)] == [60, 60]
+    assert told(app) == "Done: 120 updates."
+    assert {"pause", "resume", "stop"}.isdisjoint(keys(app))
+    assert_clean(app)
+
+
+def test_what_is_drawn_was_trained():
+    app = begun()
+    to_the_end(app)
+    badges = chart(app, "training", "losses")["badges"]
+    assert [badge["label"] for badge in badges] == ["RNN tanh", "GRU"]
+    assert json.dumps(chart(app, "training", "film")["figure"]) != "{}"
+
+
+def test_nothing_is_trained_that_no_browser_asks_for():
+    app = begun()
+    app.run()
+    ask(app, "training", id=1, visible=ALL)
+    assert [each.updates for each in course(app)] == [0, 0]
+
+
+def test_pause_resume_and_stop(monkeypatch):
+    monkeypatch.setattr(training, "SLICE", 0.01)
+    app = begun(updates="2000")
+    go_on(app)
+    app.button(key="pause").click().run()
+    made = [each.updates for each in course(app)]
+    assert not stage(app, "training")["running"]
+    assert told(app) == f"Paused after {sum(made)} updates."
+    go_on(app)  # an answer that was under way
+    assert [each.updates for each in course(app)] == made
+    app.button(key="resume").click().run()
+    assert stage(app, "training")["running"]
+    go_on(app)
+    assert sum(each.updates for each in course(app)) > sum(made)
+    app.button(key="stop").click().run()
+    made = sum(each.updates for each in course(app))
+    assert told(app) == f"Stopped after {made} updates; what was found stays."
+    assert {"pause", "resume", "stop"}.isdisjoint(keys(app))
+    go_on(app)
+    assert sum(each.updates for each in course(app)) == made
+    assert chart(app, "training", "losses")["figure"] != {}
+
+
+def test_leaving_the_page_and_coming_back_finds_it_again(monkeypatch):
+    monkeypatch.setattr(training, "SLICE", 0.01)
+    app = begun(updates="2000")
+    go_on(app)
+    made = sum(each.updates for each in course(app))
+    app.query_params.clear()
+    app.switch_page("rnnviz/ui/pages/explore.py").run()
+    assert not app.exception
+    app.query_params.clear()
+    app.switch_page("rnnviz/ui/pages/train.py").run()
+    assert not app.exception
+    assert sum(each.updates for each in course(app)) == made
+    assert stage(app, "training")["running"]
+    assert app.query_params["updates"] == "2000"
+    go_on(app)
+    assert sum(each.updates for each in course(app)) > made
+
+
+def test_other_visitors_have_their_turn(monkeypatch):
+    monkeypatch.setattr(training, "PATIENCE", 0.01)
+    app = begun()
+    with training.TURN:
+        go_on(app)
+        assert told(app).endswith("waiting for other visitors' trainings.")
+        assert [each.updates for each in course(app)] == [0, 0]
+    go_on(app)
+    assert sum(each.updates for each in course(app)) > 0
+
+
+def test_a_second_training_takes_the_place_of_the_first():
+    app = begun()
+    to_the_end(app)
+    app.multiselect(key="cells").set_value(["lstm"]).run()
+    assert [each.learner.cell for each in course(app)] == ["rnn", "gru"]
+    app.button(key="train").click().run()
+    assert [each.learner.cell for each in course(app)] == ["lstm"]
+    assert stage(app, "training")["running"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "beginning"),
+    [
+        ({"task": "characters", "text": "short"}, "Your text: "),
+        ({"task": "characters", "text": "a" * 500}, "Your text: "),
+        ({"cells": "rnn,gru,lstm", "clips": "off,norm"}, "Cells, Clipping, Initialisation: together they must "),
+        ({"updates": "10000", "length": "200", "hidden_size": "128", "batch_size": "256"}, "Updates, Length, Hidden "),
+    ],
+)
+def test_what_cannot_be_trained_is_a_sentence_and_what_was_found_stays(parameters, beginning):
+    app = begun()
+    to_the_end(app)
+    before = training_of(app)
+    app.query_params |= parameters
+    app.run()
+    app.button(key="train").click().run()
+    assert_clean(app)
+    assert unescaped(app.warning[-1].value).startswith(beginning)
+    assert training_of(app) is before
+    assert not stage(app, "training")["running"]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_says_what_it_asks_for(task):
+    app = at(task=task)
+    assert_clean(app)
+    words = unescaped(" ".join(caption.value for caption in app.caption))
+    for part in (TASKS[task].help, "**Chance:** a loss of ", "**Solved:** "):
+        assert part in words
+    app = begun(task=task, updates="2")
+    to_the_end(app)
+    assert [each.updates for each in course(app)] == [2, 2]
+
+
+@pytest.mark.parametrize("preset", TRAININGS)
+def test_a_preset_opens_with_its_story(preset):
+    app = at(preset=preset)
+    assert app.query_params == {"preset": preset}
+    assert any(TRAININGS[preset].story in told.value for told in app.markdown)
+    assert_clean(app)
+    assert not app.warning
+    Training(**{name: value for name, value in TRAIN.base(preset).items() if name in Training.__dataclass_fields__})
+
+
+@pytest.mark.parametrize("nasty", ["empty", "script", "link", "null", "emoji", "right to left", "huge integer"])
+def test_what_is_nasty_in_every_field_leaves_a_working_page(nasty):
+    app = at(**dict.fromkeys([*TRAIN.knobs, "preset", "hide", "pin"], NASTY[nasty]))
+    assert_clean(app)
+    app.button(key="train").click().run()
+    assert_clean(app)
+
+
+def test_the_file_to_take_away_is_the_history():
+    app = begun()
+    to_the_end(app)
+    file = io.BytesIO()
+    training_of(app).history.save(file)
+    file.seek(0)
+    read = History.load(file)
+    assert read.training == training_of(app).training
+    assert [each.updates for each in read.courses] == [60, 60]
