@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: the tables of engine, training and wall; with `training`, `wall` or `page`: that one alone."""
+"""`python -m benchmarks`: tables of engine, training and wall; with `training`, `wall` or `page`: that one alone."""
 
 import sys
 from importlib import import_module

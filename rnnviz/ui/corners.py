@@ -1,10 +1,18 @@
 """The table of what torch's clipping does in the corner cases, computed by torch when it is opened."""
 
+from html import escape
+
 import streamlit as st
 
-from rnnviz.ui.tools import quoted
-
-HEAD = ("Gradient", "", "Norm that torch returns", "After `clip_grad_norm_`", "After `clip_grad_value_`", "What to do")
+# The heading of each column, and the field of `CornerCase` in it.
+COLUMNS = {
+    "A gradient": "label",
+    "Its entries": "before",
+    "The norm that torch returns": "norm",
+    "After clip_grad_norm_": "by_norm",
+    "After clip_grad_value_": "by_value",
+    "What to know, and what to do": "sentence",
+}
 
 
 def corner_table() -> None:
@@ -15,10 +23,15 @@ def corner_table() -> None:
         return
     from rnnviz.learning.corner_cases import corner_cases
 
+    head = "".join(f"<th scope='col'>{escape(heading)}</th>" for heading in COLUMNS)
+    lines = "".join(_line(case) for case in corner_cases())
     with box:
-        lines = [HEAD, ("---",) * len(HEAD)]
-        lines += [
-            tuple(map(quoted, (case.label, case.before, case.norm, case.by_norm, case.by_value, case.sentence)))
-            for case in corner_cases()
-        ]
-        st.markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
+        st.html(f"<table class='rv-corners'><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>")
+
+
+def _line(case: object) -> str:
+    """A row; on a phone its cells stand under each other, each with its heading."""
+    cells = (
+        f"<td data-heading='{escape(heading)}'>{escape(getattr(case, name))}</td>" for heading, name in COLUMNS.items()
+    )
+    return f"<tr>{''.join(cells)}</tr>"

@@ -1,5 +1,7 @@
 """The Clipping page without a browser: the threshold moves what it should, the wall follows its start."""
 
+from html import unescape
+
 import pytest
 
 from rnnviz.core.signal import SIGNAL_CLIPS
@@ -136,7 +138,8 @@ def test_what_is_nasty_in_every_field_leaves_a_working_page(nasty):
 
 def test_the_corner_cases_are_computed_when_they_are_opened():
     app = at("corners")
-    table = unescaped("\n".join(each.value for each in app.markdown))
+    table = unescape("".join(each.proto.body for each in app.get("html")))
     for case in corner_cases():
-        assert case.sentence in table
+        for word in (case.label, case.before, case.norm, case.by_norm, case.by_value, case.sentence):
+            assert f">{word}</td>" in table
     assert_clean(app)

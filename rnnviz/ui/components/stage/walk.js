@@ -4,6 +4,7 @@ import { element } from "./parts.js";
 
 const SECONDS = 8; // the whole way
 const SLOWEST = 12; // updates a second of a short way
+const FAR = 1e5; // pixels
 const PER_SECOND_3D = 8; // pictures of a surface, which is slow to draw
 
 /** Play, step and scrub; says the update that it stands at. */
@@ -80,13 +81,21 @@ function paint(section, step) {
   Object.assign(svg.style, box);
   const drawn = paths(section).flatMap((path) => {
     const places = Array.from({ length: Math.min(step + 1, path.x.length) }, (_, i) => [x.l2p(path.x[i]), y.l2p(path.y[i])]);
-    const points = places.map((place) => place.map((part) => Math.min(1e5, Math.max(-1e5, part)).toFixed(1)).join(",")).join(" ");
-    const line = shape("polyline", { points, fill: "none", stroke: path.line.color, "stroke-width": 3, "stroke-linejoin": "round" });
+    const points = places.map((place) => near(place).map((part) => part.toFixed(1)).join(",")).join(" ");
+    const dashes = path.line.dash === "solid" ? "none" : "7 4"; // where both paths are one, both are seen
+    const look = { stroke: path.line.color, "stroke-width": 3, "stroke-linejoin": "round", "stroke-dasharray": dashes };
+    const line = shape("polyline", { points, fill: "none", ...look });
     const [cx, cy] = places.at(-1) ?? [0, 0];
     const ball = shape("circle", { cx, cy, r: 7, fill: path.line.color, stroke: "white", "stroke-width": 2 });
-    return Number.isFinite(cx + cy) ? [line, ball] : [line];
+    return Math.abs(cx) + Math.abs(cy) < FAR ? [line, ball] : [line];
   });
   svg.replaceChildren(...drawn);
+}
+
+/** A place far outside of the picture, drawn nearer in the same direction: SVG does not go that far. */
+function near(place) {
+  const far = Math.max(...place.map(Math.abs));
+  return far > FAR ? place.map((part) => (part / far) * FAR) : place;
 }
 
 function overlay(section) {
