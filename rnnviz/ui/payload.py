@@ -72,7 +72,7 @@ def _named(chart: Chart) -> dict[str, Any]:
 
 def _chart(scene: Scene, chart: Chart, subject: Any, theme: Theme, values, hidden, ask: Ask) -> dict[str, Any]:
     """A chart with its drawing."""
-    drawing = drawn(chart, subject, theme)
+    drawing = drawn(chart, subject, theme, scene.sheet.knobs)
     views = [_view(scene, name, values, subject) for name in chart.views if name not in hidden]
     badges = [dict(zip(("label", "text", "kind", "colour"), badge, strict=True)) for badge in drawing.badges]
     return _named(chart) | {
@@ -92,12 +92,12 @@ def _figure(figure: dict[str, Any], chart: Chart, ask: Ask) -> dict[str, Any]:
     return sent | {"data": gone, "still": {"count": chart.still, "mark": mark}, "moving": len(traces) - chart.still}
 
 
-def drawn(chart: Chart, subject: Any, theme: Theme) -> Drawing:
-    """The chart, or the sentence that says why there is none."""
+def drawn(chart: Chart, subject: Any, theme: Theme, declared: Mapping[str, Knob] | None = None) -> Drawing:
+    """The chart, or the sentence that says why there is none, with the labels of the declared settings in it."""
     try:
         return chart.draw(subject, theme)
     except RnnvizError as problem:
-        return Drawing({}, plain(problem))
+        return Drawing({}, plain(problem, declared))
     except Exception:  # one chart must not take the page with it; the log has the trace
         LOG.exception("chart %s", chart.name)
         return Drawing({}, "This chart could not be drawn for these settings; the others stand.")

@@ -8,12 +8,12 @@ from typing import Any
 import streamlit as st
 
 from rnnviz import RnnvizError
-from rnnviz.experiments.tasks import material
 from rnnviz.experiments.training import Training
 from rnnviz.figures.chart import Chart
 from rnnviz.figures.filmstrip import film_strip
 from rnnviz.figures.learners import LearningSubject, LearningView
 from rnnviz.figures.refusal import plain
+from rnnviz.figures.task import task_example
 from rnnviz.figures.training import held_out, losses, norms_per_update
 from rnnviz.lessons.trainings import TRAININGS
 from rnnviz.ui import takeaway, tools
@@ -84,8 +84,8 @@ def _version() -> object:
 
 def learning_of(values: Mapping[str, Any], pin: Mapping[str, Any] | None = None) -> LearningSubject:
     """What was found so far."""
-    present = lesson()
-    return LearningSubject(present and present.trainer.history, TRAIN.part(LearningView, values))
+    present, asked = lesson(), TRAIN.part(Training, values)
+    return LearningSubject(present and present.trainer.history, TRAIN.part(LearningView, values), asked)
 
 
 TRAIN = Sheet(
@@ -97,6 +97,7 @@ SCENE = Scene(
     {
         chart.name: chart
         for chart in (
+            Chart("task", task_example, steps=""),
             Chart("losses", losses, views=("axis",), steps=""),
             Chart("film", film_strip, steps=""),
             Chart("updates", norms_per_update, steps=""),
@@ -104,27 +105,9 @@ SCENE = Scene(
         )
     },
     learning_of,
-    first_seen=frozenset({"losses", "film"}),
+    first_seen=frozenset({"task", "losses"}),
     version=_version,
 )
-
-
-def task_words(session: Session) -> None:
-    """What is to be learnt, how far back it lies, what chance costs, and when it is solved."""
-    try:
-        found = material(TRAIN.part(Training, session.values))
-    except RnnvizError as problem:
-        st.warning(tools.quoted(plain(problem, TRAIN.knobs)))
-        return
-    task = found.task
-    goal = f"{task.measure}: {found.goal:.3g} or {'more' if task.higher else 'less'}, twice in a row on held-out data"
-    parts = {
-        "Task": task.help,
-        "To remember": found.lag_text,
-        "Chance": f"a loss of {found.chance:.3g}. {found.chance_text}",
-        "Solved": f"{goal}.",
-    }
-    st.caption("  ".join(f"**{name}:** {tools.quoted(text)}" for name, text in parts.items()))
 
 
 @st.fragment

@@ -108,6 +108,48 @@ def test_a_lag_lies_within_the_sequence(name):
         assert 0 < ready.lag < ready.steps
 
 
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("name", TASKS)
+def test_what_must_be_remembered_is_asked_for_within_the_lag(name, length):
+    ready = made(name, length)
+    for inputs in ready.held_out.inputs.swapaxes(0, 1)[:20]:
+        remembered, due = ready.remembered(inputs), ready.due(inputs)
+        assert 0 <= remembered[0] <= remembered[-1] < ready.steps
+        assert (np.diff(remembered) > 0).all()
+        assert ((due >= remembered) & (due - remembered <= ready.lag) & (due < ready.steps)).all()
+        assert ready.task.every or (due == ready.steps - 1).all()
+
+
+def test_the_steps_that_must_be_remembered_give_the_answer():
+    batch, ready = made("adding").held_out, made("adding")
+    for b, inputs in enumerate(batch.inputs.swapaxes(0, 1)):
+        np.testing.assert_allclose(inputs[ready.remembered(inputs), 0].sum(), batch.targets[b], rtol=1e-6)
+    batch, ready = made("order").held_out, made("order")
+    for b, inputs in enumerate(batch.inputs.swapaxes(0, 1)):
+        read = "".join(ready.legend.symbols[inputs[at].argmax()] for at in ready.remembered(inputs))
+        assert read == ready.legend.answers[batch.targets[b]]
+    batch, ready = made("copy").held_out, made("copy")
+    for b, inputs in enumerate(batch.inputs.swapaxes(0, 1)):
+        read = [ready.legend.symbols[inputs[at].argmax()] for at in ready.remembered(inputs)]
+        assert read == [ready.legend.answers[batch.targets[at, b]] for at in ready.due(inputs)]
+        assert len(read) == 10
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_legend_has_a_word_for_every_place(name):
+    ready, legend = made(name), made(name).legend
+    assert len(legend.symbols) == (0 if name in NUMBERS else ready.input_size)
+    assert len(legend.answers) == (0 if name in NUMBERS else ready.output_size)
+    assert len(set(legend.symbols)) == len(legend.symbols)
+    assert legend.ahead == {"sine": 5, "sunspots": 1, "co2": 1}.get(name, 0)
+
+
+def test_the_legends_of_symbols():
+    assert made("copy").legend.symbols == ("·", "1", "2", "3", "4", "5", "6", "7", "8", "○")
+    assert made("order").legend.symbols == ("A", "B", "c", "d", "e", "f")
+    assert made("characters").legend.symbols == tuple(sorted(set(shipped_text())))
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_a_seed_decides_every_draw(name):
     first, second, other = (drawn(name, seed=seed) for seed in (1, 1, 2))

@@ -4,7 +4,7 @@ import streamlit as st
 
 from rnnviz.ui import tools
 from rnnviz.ui.controls import Session
-from rnnviz.ui.training import TRAIN, classroom, task_words
+from rnnviz.ui.training import TRAIN, classroom
 
 PROMISE = (
     "**See how far back the gradient reaches while a network learns.** Choose a task and up to four variants, and "
@@ -32,5 +32,4 @@ with st.container(gap="small"):
         tools.reset(session)
         tools.share(session)
 tools.story(session)
-task_words(session)
 classroom()

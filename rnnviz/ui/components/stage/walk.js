@@ -80,12 +80,13 @@ function paint(section, step) {
   const box = { left: `${left}px`, top: `${top}px`, width: `${x._length}px`, height: `${y._length}px` };
   Object.assign(svg.style, box);
   const drawn = paths(section).flatMap((path) => {
-    const places = Array.from({ length: Math.min(step + 1, path.x.length) }, (_, i) => [x.l2p(path.x[i]), y.l2p(path.y[i])]);
+    const whole = Array.from({ length: Math.min(step + 1, path.x.length) }, (_, i) => [x.l2p(path.x[i]), y.l2p(path.y[i])]);
+    const places = whole.filter((place) => place.every(Number.isFinite));
     const points = places.map((place) => near(place).map((part) => part.toFixed(1)).join(",")).join(" ");
     const dashes = path.line.dash === "solid" ? "none" : "7 4"; // where both paths are one, both are seen
     const look = { stroke: path.line.color, "stroke-width": 3, "stroke-linejoin": "round", "stroke-dasharray": dashes };
     const line = shape("polyline", { points, fill: "none", ...look });
-    const [cx, cy] = places.at(-1) ?? [0, 0];
+    const [cx, cy] = places.at(-1) ?? [FAR, FAR];
     const ball = shape("circle", { cx, cy, r: 7, fill: path.line.color, stroke: "white", "stroke-width": 2 });
     return Math.abs(cx) + Math.abs(cy) < FAR ? [line, ball] : [line];
   });
