@@ -12,6 +12,7 @@ from rnnviz.errors import shown
 from rnnviz.ui.settings import Sheet, as_text
 
 SHORT, LETTERS = 3, 24  # so many choices, of so many letters together, fit side by side
+LONG = 2000  # characters that a single line may have
 
 
 @dataclass
@@ -135,11 +136,12 @@ class Session:
         self.values.update({**self.sheet.start, **values})
 
     def shows(self, name: str) -> bool:
-        """Whether the address leaves a control on the page."""
-        return name not in self.kept.hidden
+        """Whether a control is on the page: the address leaves it there, and it would do something."""
+        other, values = self.sheet.needs.get(name, (None, ()))
+        return name not in self.kept.hidden and (other is None or self.values[other] in values)
 
     def control(self, name: str, **rest: Any) -> None:
-        """Show the widget of a setting, unless the address hides it."""
+        """Show the widget of a setting, where there shall be one."""
         if not self.shows(name):
             return
         declared, value = self.sheet.knobs[name], self.values[name]
@@ -196,7 +198,8 @@ def _switch(declared: Knob, value: Any, shared: dict[str, Any]):
 
 
 def _line(declared: Knob, value: Any, shared: dict[str, Any]):
-    st.text_input(declared.label, max_chars=declared.high, **shared)
+    field = st.text_area if declared.high > LONG else st.text_input
+    field(declared.label, max_chars=declared.high, **shared)
 
 
 def _number(declared: Knob, value: Any, shared: dict[str, Any]):

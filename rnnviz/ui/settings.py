@@ -28,6 +28,7 @@ class Sheet:
         begins: where the page starts, as far as it is not the default of a field.
         presets: {word in links: a preset with `label`, `settings` and `story`}.
         hideable: what an address may hide beside the settings' own controls.
+        needs: {setting: (another one, the values of it without which the first does nothing and is not shown)}.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Sheet:
     begins: Mapping[str, Any] = field(default_factory=dict)
     presets: Mapping[str, Any] = field(default_factory=dict)
     hideable: tuple[str, ...] = ()
+    needs: Mapping[str, tuple[str, tuple]] = field(default_factory=dict)
 
     @cached_property
     def knobs(self) -> dict[str, Knob]:
@@ -152,12 +154,14 @@ def question(values: Mapping[str, Any]) -> Question:
     return Question(*(EXPLORE.part(family, values) for family in EXPLORE.families))
 
 
+NEEDS = {"text": ("signal", ("text",)), "truncation_steps": ("truncation", ("chunked", "sliding"))}
 EXPLORE = Sheet(
     "explore",
     (Comparison, Config, View),
     presets.START,
     presets.PRESETS,
     ("preset", "more", "share", "pin", "downloads", "check", "equations", "reset", "dice"),
+    NEEDS,
 )
 
 

@@ -22,8 +22,6 @@ MORE: Groups = (
     ("Input", ("signal", "text", "input_scale", "input_size")),
     ("Gradient", ("head", "truncation", "truncation_steps", "projector")),
 )
-# A setting that does nothing unless another one has one of these values.
-NEEDS = {"text": ("signal", "text"), "truncation_steps": ("truncation", "chunked", "sliding")}
 MOST_COMPLAINTS = 8
 SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&])")
 
@@ -107,9 +105,7 @@ def more(session: Session, groups: Groups) -> None:
             with column:
                 st.caption(title)
                 for name in names:
-                    other, *values = NEEDS.get(name, (name, session.values[name]))
-                    if session.values[other] in values:
-                        session.control(name)
+                    session.control(name)
 
 
 def reset(session: Session) -> None:

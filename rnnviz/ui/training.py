@@ -89,7 +89,11 @@ def learning_of(values: Mapping[str, Any], pin: Mapping[str, Any] | None = None)
 
 
 TRAIN = Sheet(
-    "train", (Training, LearningView), presets=TRAININGS, hideable=("preset", "more", "share", "downloads", "reset")
+    "train",
+    (Training, LearningView),
+    presets=TRAININGS,
+    hideable=("preset", "more", "share", "downloads", "reset"),
+    needs={"text": ("task", ("characters",))},
 )
 SCENE = Scene(
     "training",

@@ -10,7 +10,7 @@ from rnnviz.learning.corner_cases import corner_cases
 from rnnviz.ui.clipping import CLIPPING, WALL, WAYS, wall_of, ways_of
 from tests.experiments.clipped import facts
 from tests.ui.hostile import NASTY
-from tests.ui.visiting import ask, assert_clean, chart, drawn, opened, stage, unescaped
+from tests.ui.visiting import ask, assert_clean, chart, drawn, keys, opened, stage, unescaped
 
 
 def at(*popovers, **parameters):
@@ -134,6 +134,15 @@ def test_what_is_nasty_in_every_field_leaves_a_working_page(nasty):
     app = at(**dict.fromkeys(sorted({*CLIPPING.knobs, "hide"} - {"chrono"}), NASTY[nasty]))
     assert_clean(app)
     assert drawn(stage(app, "ways")) == {"curves"}
+
+
+def test_every_setting_has_a_place_to_change_it():
+    app = at("more", signal="text", truncation="chunked")
+    switches = {view["name"] for view in stage(app, "ways")["detail"]}
+    sliders = {slider["name"] for key in ("ways", "wall") for slider in stage(app, key)["sliders"]}
+    views = {"clip", "measure", "overlays", "states", "shade"}  # of charts that stand on the Explore page alone
+    assert set(CLIPPING.knobs) - views == (keys(app) | switches | sliders) & set(CLIPPING.knobs)
+    assert_clean(app)
 
 
 def test_the_corner_cases_are_computed_when_they_are_opened():

@@ -216,6 +216,22 @@ def test_what_is_nasty_in_every_field_leaves_a_working_page(nasty):
     assert_clean(app)
 
 
+def test_every_setting_has_a_place_to_change_it():
+    app = opened("more", page="train", task="characters")
+    assert {*TRAIN.knobs} - {"axis"} <= keys(app)
+    assert_clean(app)
+
+
+def test_a_text_of_ones_own_is_learnt():
+    app = at(task="characters", **{name: SMALL[name] for name in ("cells", "length", "hidden_size")}, updates="5")
+    app.text_area(key="text").set_value("the cat sat on the mat. " * 5).run()
+    assert_clean(app)
+    app.button(key="train").click().run()
+    to_the_end(app)
+    assert training_of(app).training.text.startswith("the cat")
+    assert [each.updates for each in course(app)] == [5, 5]
+
+
 def test_the_file_to_take_away_is_the_history():
     app = begun()
     to_the_end(app)

@@ -7,7 +7,16 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
 APP = Path(__file__).parents[2] / "app.py"
-WIDGETS = ("selectbox", "multiselect", "segmented_control", "select_slider", "toggle", "number_input", "text_input")
+WIDGETS = (
+    "selectbox",
+    "multiselect",
+    "segmented_control",
+    "select_slider",
+    "toggle",
+    "number_input",
+    "text_input",
+    "text_area",
+)
 WIDGETS += ("button", "download_button", "popover", "expander")
 
 

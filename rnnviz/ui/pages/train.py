@@ -13,8 +13,8 @@ PROMISE = (
 MORE = (
     ("Network", ("hidden_size", "initialisations", "weight_scale")),
     ("Optimiser", ("optimiser", "learning_rate", "batch_size")),
-    ("Clipping", ("clips", "clip_threshold")),
-    ("Run", ("text", "stop", "seed", "projector")),
+    ("Clipping", ("clip_threshold",)),
+    ("Run", ("stop", "seed", "projector")),
 )
 
 session = Session(TRAIN)
@@ -31,5 +31,6 @@ with st.container(gap="small"):
         tools.more(session, MORE)
         tools.reset(session)
         tools.share(session)
+    session.control("text", height=100)
 tools.story(session)
 classroom()
