@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import streamlit as st
 
@@ -13,6 +13,8 @@ from rnnviz.ui.settings import Sheet, as_text
 
 SHORT, LETTERS = 3, 24  # so many choices, of so many letters together, fit side by side
 LONG = 2000  # characters that a single line may have
+STAYING = ("seed", "projector")  # settings that neither a preset nor a reset changes
+LONGEST = 25_000  # letters that a parameter may have in an address, after encoding; servers refuse what is much longer
 
 
 @dataclass
@@ -68,7 +70,8 @@ class Session:
         brought = {name: values[name] for name in shared if values[name] != self.values[name]}
         if brought and any(values[name] != before.start[name] for name in shared):
             self.values.update(brought)
-            self.kept.preset = None
+            if set(brought) - set(STAYING):
+                self.kept.preset = None
 
     def _read(self, query: dict[str, str]) -> None:
         """Take the settings of an address that is not the one written last: a link, or the Back button."""
@@ -102,7 +105,15 @@ class Session:
         return words
 
     def query(self) -> dict[str, str]:
-        """The parameters that open exactly what is on the screen."""
+        """The parameters that open exactly what is on the screen, but for what is too long for an address."""
+        return {name: text for name, text in self._parameters().items() if _fits(text)}
+
+    def left_out(self) -> list[str]:
+        """The labels of what is too long for an address."""
+        names = [name for name, text in self._parameters().items() if not _fits(text)]
+        return [self.sheet.knobs[name].label if name in self.sheet.knobs else name for name in names]
+
+    def _parameters(self) -> dict[str, str]:
         return self.words() | self.sheet.to_query(self.values, self.kept.preset)
 
     def link(self, base: str) -> str:
@@ -154,6 +165,10 @@ class Session:
         """A widget has a new value."""
         value = st.session_state[name]
         self.change(name, tuple(value) if isinstance(value, list) else value)
+
+
+def _fits(text: str) -> bool:
+    return len(quote_plus(text, errors="replace")) <= LONGEST
 
 
 def _widget(declared: Knob) -> Callable:

@@ -19,26 +19,19 @@ def show(scene: Scene, tells_of_the_run: Callable[[], bool] = lambda: False) -> 
         scene: what it shows.
         tells_of_the_run: whether something outside the stage speaks of the present settings.
     """
-    ask = question(scene)
-    put(scene, ask, tells_of_the_run)
-    if not ask.live:
-        Session(scene.sheet).write_address()
-        if st.session_state.pop("outdated", False):
-            st.rerun()  # what stands around the stage speaks of the old settings
+    put(scene, question(scene), tells_of_the_run)
 
 
 def question(scene: Scene) -> Ask:
-    """What a stage asks in this run; of an old question nothing but who asked."""
+    """What a stage asks in this run; what an old question says is on the screen need not be there now."""
     ask = asked(scene.key)
     if st.session_state.pop(f"answering {scene.key}", None) != ask.id:
-        return replace(
-            ask, live=False, tick=False, drawn={}, held={}
-        )  # what it says is on the screen need not be there now
+        return replace(ask, live=False, tick=False, drawn={}, held={})
     return ask
 
 
-def put(scene: Scene, ask: Ask, tells_of_the_run: Callable[[], bool] = lambda: False, **more) -> None:
-    """Send a stage what it asks for; `more` goes along as it is."""
+def put(scene: Scene, ask: Ask, tells_of_the_run: Callable[[], bool], **more) -> None:
+    """Send a stage what it asks for, `more` along with it, and let the address say what is on the screen."""
     session = Session(scene.sheet)
     kept, theme = session.kept, theme_for(ask.theme or st.context.theme.type, session.values["projector"])
     sent = payload(scene, session.values, ask, theme, kept.pin, kept.hidden)
@@ -47,6 +40,10 @@ def put(scene: Scene, ask: Ask, tells_of_the_run: Callable[[], bool] = lambda: F
         _take(scene, session, tells_of_the_run)
 
     stage(scene.key, sent | more, answer)
+    if not ask.live:
+        session.write_address()
+        if st.session_state.pop("outdated", False):
+            st.rerun()  # what stands around the stage speaks of the old settings
 
 
 def _take(scene: Scene, session: Session, tells_of_the_run: Callable[[], bool]) -> None:
@@ -56,4 +53,4 @@ def _take(scene: Scene, session: Session, tells_of_the_run: Callable[[], bool]) 
     for name, value in ask.changes.items():
         if name in scene.sheet.knobs:
             session.change(name, scene.sheet.from_text(name, value))
-    st.session_state["outdated"] = tells_of_the_run() or before != session.kept.complaints
+    st.session_state["outdated"] = (bool(ask.changes) and tells_of_the_run()) or before != session.kept.complaints

@@ -37,6 +37,8 @@ def share(session: Session) -> None:
     address = session.link(page_address())
     st.markdown(LINK)
     st.code(address, language=None, wrap_lines=True)
+    if session.left_out():
+        st.caption(f"Too long for an address, and not in this link: {', '.join(session.left_out())}.")
     if is_local(address):
         st.caption(ONLY_HERE)
     try:

@@ -11,7 +11,7 @@ import rnnviz
 from rnnviz import RnnvizError
 from rnnviz.figures.refusal import plain
 from rnnviz.ui import takeaway
-from rnnviz.ui.controls import Session
+from rnnviz.ui.controls import STAYING, Session
 from rnnviz.ui.exploring import subject_of
 from rnnviz.ui.settings import question
 
@@ -80,7 +80,7 @@ def _take_preset(session: Session) -> None:
 
 def staying(session: Session) -> dict[str, Any]:
     """What neither a preset nor a reset changes."""
-    return {name: session.values[name] for name in ("seed", "projector")}
+    return {name: session.values[name] for name in STAYING}
 
 
 def story(session: Session) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from rnnviz import RnnvizError
+from rnnviz import RnnvizError, knobs
+from rnnviz.errors import shown
 from rnnviz.experiments.training import Training
 from rnnviz.figures.chart import Chart
 from rnnviz.figures.filmstrip import film_strip
@@ -22,7 +23,7 @@ from rnnviz.ui.scene import Scene
 from rnnviz.ui.settings import Sheet
 from rnnviz.ui.show import put, question
 
-SLICE = 0.25  # seconds of training between two looks at it
+SLICE = 0.5  # seconds of training between two looks at it
 PATIENCE = 1.0  # seconds to wait for another visitor's slice
 TURN = Semaphore(1)  # one slice at a time, so that a class that trains leaves a core to those who look
 KEY, WISH = "lesson", "wish to train"  # in the session
@@ -54,7 +55,8 @@ class Lesson:
             self.trainer.advance(SLICE)
         finally:
             TURN.release()
-        self.running = not self.trainer.done
+        if self.trainer.done:  # and else as it is: a visitor may have pressed Pause meanwhile
+            self.running = False
 
     @property
     def words(self) -> str:
@@ -128,8 +130,26 @@ def classroom() -> None:
             tools.downloads(session, lambda _: takeaway.trained(present.trainer.history))
     if present:
         st.progress(present.trainer.progress, present.words)
-    put(SCENE, ask, running=bool(present and present.running))
-    session.write_address()
+        _tell_apart(present.trainer.training, session.values)
+    put(SCENE, ask, tools.tells_of_the_run, running=bool(present and present.running))
+
+
+def _tell_apart(trained: Training, values: Mapping[str, Any]) -> None:
+    """Say what the charts show where the settings have been changed since."""
+    differing = [name for name in knobs(Training) if getattr(trained, name) != values[name]]
+    if differing:
+        known = "; ".join(f"{TRAIN.knobs[name].label} {_named(name, getattr(trained, name))}" for name in differing)
+        st.caption(
+            tools.quoted(f"The charts below show the last training: {known}. Train again for the settings above.")
+        )
+
+
+def _named(name: str, value: Any) -> str:
+    """A setting's value in the words of its widget."""
+    choices = TRAIN.knobs[name].choices
+    if isinstance(value, tuple):
+        return ", ".join(choices[each] for each in value)
+    return choices[value] if choices else shown(value, 30)
 
 
 def _buttons(present: Lesson | None) -> None:

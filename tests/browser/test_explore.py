@@ -6,7 +6,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from rnnviz import Config
@@ -353,17 +352,11 @@ def test_the_files_are_what_they_say(visit):
 def test_assistive_technology_finds_its_way(visit, query, scheme, box):
     tab = visit(query, color_scheme=scheme)
     tab.see_all()
-    found = violations(tab)
+    found = tab.violations()
     tab.open(box)
-    found |= violations(tab)
+    found |= tab.violations()
     print(*sorted(found), sep="\n")
     assert [each for each in found if each[1] in ("serious", "critical")] == []
-
-
-def violations(tab):
-    """(rule, how grave, where) of whatever axe-core finds."""
-    found = Axe().run(tab.page, options={"resultTypes": ["violations"]}).response["violations"]
-    return {(each["id"], each["impact"], str(node["target"])) for each in found for node in each["nodes"]}
 
 
 def test_a_teacher_prepares_the_page(visit):

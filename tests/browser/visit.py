@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 LOOK = Path(__file__).with_name("look.js").read_text(encoding="utf-8")
@@ -105,6 +106,11 @@ class Visit:
         """Where a slider's knob is on the screen when it stands at a share of its track."""
         box = locator.bounding_box()
         return box["x"] + 8 + (box["width"] - 16) * share, box["y"] + box["height"] / 2
+
+    def violations(self) -> set[tuple[str, str, str]]:
+        """(rule, how grave, where) of whatever axe-core finds."""
+        found = Axe().run(self.page, options={"resultTypes": ["violations"]}).response["violations"]
+        return {(each["id"], each["impact"], str(node["target"])) for each in found for node in each["nodes"]}
 
     def verdicts(self) -> dict[str, str]:
         """{network: kind} of the badges."""

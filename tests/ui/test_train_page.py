@@ -71,14 +71,14 @@ def test_before_a_training_every_chart_says_what_will_be_there():
 
 
 def test_a_training_goes_on_slice_by_slice_to_its_end(monkeypatch):
-    monkeypatch.setattr(training, "SLICE", 0.02)
+    monkeypatch.setattr(training, "SLICE", 0.0)
     app = begun()
     assert stage(app, "training")["running"]
-    go_on(app)
-    made = sum(each.updates for each in course(app))
-    assert 0 < made < 120
+    go_on(app, slices=2)
+    assert [each.updates for each in course(app)] == [2, 0]
     assert drawn(stage(app, "training")) == set(ALL)
-    assert told(app).startswith(f"{made} updates")
+    assert told(app).startswith("2 updates")
+    monkeypatch.setattr(training, "SLICE", 60.0)
     to_the_end(app)
     assert [each.updates for each in course(app)] == [60, 60]
     assert told(app) == "Done: 120 updates."
@@ -102,7 +102,7 @@ def test_nothing_is_trained_that_no_browser_asks_for():
 
 
 def test_pause_resume_and_stop(monkeypatch):
-    monkeypatch.setattr(training, "SLICE", 0.01)
+    monkeypatch.setattr(training, "SLICE", 0.0)
     app = begun(updates="2000")
     go_on(app)
     app.button(key="pause").click().run()
@@ -125,7 +125,7 @@ def test_pause_resume_and_stop(monkeypatch):
 
 
 def test_leaving_the_page_and_coming_back_finds_it_again(monkeypatch):
-    monkeypatch.setattr(training, "SLICE", 0.01)
+    monkeypatch.setattr(training, "SLICE", 0.0)
     app = begun(updates="2000")
     go_on(app)
     made = sum(each.updates for each in course(app))
@@ -161,6 +161,46 @@ def test_a_second_training_takes_the_place_of_the_first():
     app.button(key="train").click().run()
     assert [each.learner.cell for each in course(app)] == ["lstm"]
     assert stage(app, "training")["running"]
+
+
+def test_a_pause_during_a_slice_holds():
+    """Two runs of a page can overlap: the one that pauses, and the one that still trains."""
+
+    class Trainer:
+        done = False
+
+        def advance(self, seconds):
+            present.running = False
+
+    present = training.Lesson(Trainer())
+    present.go_on()
+    assert not present.running
+
+
+def test_charts_of_other_settings_say_whose_they_are():
+    app = begun()
+    to_the_end(app)
+    assert not app.caption
+    app.selectbox(key="task").set_value("order").run()
+    (caption,) = (unescaped(each.value) for each in app.caption)
+    assert caption == (
+        "The charts below show the last training: Task Adding problem. Train again for the settings above."
+    )
+    app.multiselect(key="clips").set_value(["off"]).run()
+    (caption,) = (unescaped(each.value) for each in app.caption)
+    assert "Task Adding problem; Clipping By norm. " in caption
+
+
+def test_a_text_too_long_for_an_address_stays_in_the_session():
+    app = opened("share", page="train", task="characters")
+    text = "the é cat sat on the mat. " * 760
+    app.text_area(key="text").set_value(text[:19_000] + "漢" * 900).run()
+    assert_clean(app)
+    assert not app.warning
+    assert "text" not in app.query_params
+    assert "Too long for an address, and not in this link: Your text." in [c.value for c in app.caption]
+    app.button(key="train").click().run()
+    assert training_of(app).training.text.endswith("漢")
 
 
 @pytest.mark.parametrize(

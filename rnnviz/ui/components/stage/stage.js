@@ -68,7 +68,7 @@ class Stage {
     this.root.dataset.running = Boolean(data.running);
     if (this.theme !== data.theme.name) this.ask({});
     else if (!data.live && !data.problem && this.askedAgain !== data.stamp) this.askForStale();
-    if (data.running) Promise.all(drawing).then(() => setTimeout(() => this.data === data && this.goOn()));
+    if (data.running) Promise.allSettled(drawing).then(() => setTimeout(() => this.data === data && this.goOn()));
   }
 
   // What runs in slices on the server goes on when its last slice has been drawn: a closed tab asks no more.
@@ -255,6 +255,7 @@ class Stage {
     this.observer.disconnect();
     clearTimeout(this.inFlight);
     this.player?.destroy();
+    this.data = {}; // nothing runs any more
     this.send = () => {};
     for (const section of this.sections.values()) {
       if (section.network) section.network.destroy();

@@ -1,0 +1,42 @@
+"""Journeys that every page beside Explore must stand."""
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+TRAINED = "train?cells=rnn,gru&updates=50&length=10&hidden_size=8"
+
+
+def trained(tab):
+    """Train to the end, where there is something to train."""
+    if "train" in tab.page.url:
+        tab.page.get_by_role("button", name="Train", exact=True).click()
+        tab.page.get_by_text("Done: 100 updates.").wait_for()
+        tab.page.mouse.move(0, 0)
+        tab.page.locator(".stTooltipContent").wait_for(state="detached")  # the button's, which fades
+        tab.settle()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("query", ["clipping", TRAINED], ids=["clipping", "train"])
+def test_assistive_technology_finds_its_way(visit, query, scheme):
+    tab = visit(query, color_scheme=scheme)
+    trained(tab)
+    tab.see_all()
+    found = tab.violations()
+    if query == "clipping":
+        tab.page.get_by_text("What torch does to Inf").click()
+        tab.page.get_by_role("table").wait_for()
+    tab.open("More")
+    found |= tab.violations()
+    print(*sorted(found), sep="\n")
+    assert [each for each in found if each[1] in ("serious", "critical")] == []
+
+
+@pytest.mark.parametrize("query", ["clipping", TRAINED], ids=["clipping", "train"])
+def test_a_phone_shows_it_all(visit, phone, query):
+    tab = visit(query, context=phone)
+    trained(tab)
+    tab.see_all()
+    for scroller in ("document.scrollingElement", "document.querySelector('[data-testid=stMain]')"):
+        assert tab.look(f"{scroller}.scrollWidth") <= 391
