@@ -39,7 +39,7 @@ format: $(VENV)/.dev  ## repair style and formatting where that is safe
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-bench: $(VENV)/.dev $(if $(filter page,$(ARGS)),chromium)  ## measure against torch (ARGS=training or wall: that alone; ARGS=page: the page in a Chromium)
+bench: $(VENV)/.dev $(if $(filter page neighbours,$(ARGS)),chromium)  ## measure against torch (ARGS=page, ARGS=neighbours: the pages in a Chromium)
 	$(PY) -m benchmarks $(ARGS)
 
 pictures: $(VENV)/.dev chromium  ## take the pictures in README.md and docs/ anew

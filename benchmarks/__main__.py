@@ -1,18 +1,14 @@
-"""`python -m benchmarks`: tables of engine, training and wall; with `training`, `wall` or `page`: that one alone."""
+"""`python -m benchmarks`: the tables of the engine, the wall and the training; by name: one alone."""
 
 import sys
 from importlib import import_module
 
-USUAL = ("engine", "training", "wall")
-ALONE = (*USUAL[1:], "page")
+TABLES = ("engine", "wall", "training")
+WITH_A_BROWSER = ("page", "neighbours")
 
-match sys.argv[1:]:
-    case []:
-        names = USUAL
-    case [name] if name in ALONE:
-        names = (name,)
-    case other:
-        sys.exit(f"benchmarks: nothing, {', '.join(ALONE[:-1])} or {ALONE[-1]}; got {' '.join(other)}")
-for name in names:
+wanted = sys.argv[1:] or TABLES
+if unknown := set(wanted) - {*TABLES, *WITH_A_BROWSER}:
+    sys.exit(f"benchmarks: {', '.join((*TABLES, *WITH_A_BROWSER))}, or nothing; got {' '.join(sorted(unknown))}")
+for name in wanted:
     import_module(f"benchmarks.{name}").main()
     print()

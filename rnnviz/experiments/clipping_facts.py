@@ -2,9 +2,12 @@
 
 import numpy as np
 
-from rnnviz.core.readings import Reading, count_text, power_text
+from rnnviz.core.readings import HORIZON_FRACTION, Reading, count_text, power_text
+from rnnviz.core.results import GradientFlow
 from rnnviz.experiments.clippings import SAME, Clippings
 
+VANISHED = float(np.log10(HORIZON_FRACTION))  # decades: what arrives has vanished below 1 % of the signal
+ROUNDING = 1e-12  # of a size: sums over the same terms in another order differ by as much
 HELD = {
     "preactivation_value": "no entry of ∂L/∂a_t",
     "hidden_value": "no entry of ∂L/∂h_t",
@@ -39,12 +42,13 @@ def signal_fact(clippings: Clippings) -> str:
     if np.isnan(clippings.none.flow.log10_norm).all():
         return "There is no curve for clipping of the signal to bend: ∂L/∂h_t is not a number."
     s, row, decades = clippings.bend()
-    if decades:
+    if abs(decades) >= 0.01:
         before, after = (power_text(way.flow.log10_norm[s, row, 0]) for way in (clippings.none, clippings.signal))
-        return (
-            f"Clipping the signal bends the curve: by {_decades(decades)} at most, at {_place(clippings, s, row)}, "
-            f"where ‖∂L/∂h_t‖ goes from {before} to {after}."
-        )
+        where = f", where ‖∂L/∂h_t‖ goes from {before} to {after}" if before != after else ""
+        place = _place(clippings, s, row)
+        return f"Clipping the signal bends the curve: by {_decades(decades)} at most, at {place}{where}."
+    if decades:
+        return "Clipping the signal bends the curve: by less than 0.01 decades everywhere."
     if clippings.signal.changed:
         return (
             "Clipping the signal changes the parameters' gradient but bends no curve here: what it clips is "
@@ -67,15 +71,19 @@ def direction_fact(clippings: Clippings) -> str:
             "Neither by norm nor by value does clipping turn the parameters' gradient here (angle 0.0°): its norm "
             f"of {power_text(clippings.none.log10_norm)} is not above the threshold of {_power(clippings.threshold)}."
         )
-    turned = angle_text(value.report.angle)
+    alike = value.changed and _is_one_size(clippings)
+    turned = "less than 0.1°" if value.report.angle < 0.05 else angle_text(value.report.angle)
     if np.isnan(norm.report.angle):
+        said = f"clipping by value {'keeps it (angle 0.0°)' if alike else f'turns the gradient by {turned}'}"
         return (
             "Clipping by norm leaves no direction at all, for the norm's squares overflow and torch sets every "
-            f"entry to 0; clipping by value turns the gradient by {turned}."
+            f"entry to 0; {said}."
         )
     kept = f"Clipping by norm keeps the direction of the parameters' gradient (angle {norm.report.angle:.1f}°)"
     if not value.changed:
         return f"{kept}; by value it would not, but no entry was above the threshold of {_power(clippings.threshold)}."
+    if alike:
+        return f"{kept}; here clipping by value keeps it too, for all entries but zeros are of one size."
     return f"{kept}; clipping by value does not: it turns it by {turned}."
 
 
@@ -90,16 +98,27 @@ def size_fact(clippings: Clippings) -> str:
     reading = clippings.none.flow.verdict
     if np.isnan(reading.decades):
         return f"Neither clipping by norm nor by value can enlarge a gradient: {said}."
-    far = _far_end(clippings, reading)
-    if reading.kind == "vanishing":
+    (begin, end), share = _way_back(clippings, reading), _share(reading.decades)
+    of_signal = f"{end} gets {share} the signal"
+    if clippings.run.config.loss == "every" and clippings.none.flow.steps > 1:
+        of_signal = f"the total at {end} is {share} that at step {begin}"
+        if reading.decades >= VANISHED:
+            return (
+                "Each step's own loss adds to the gradient, so that its total tells nothing of what has vanished: "
+                f"{of_signal}; neither clipping by norm nor by value could enlarge it, for {said}."
+            )
+    if reading.decades == -np.inf:
+        what = "what is exactly zero"
+    elif reading.decades < VANISHED:
+        what = "a vanished gradient"
+    elif reading.kind == "vanishing":
+        what = "a gradient that shrinks"
+    else:
         return (
-            f"Neither clipping by norm nor by value can enlarge a vanished gradient: {said}, and {far} before and "
-            "after it."
+            f"The gradient has not vanished at {end}, which gets {share} the signal; if it had, neither clipping by "
+            f"norm nor by value could enlarge it, for {said}."
         )
-    return (
-        f"Here nothing has vanished: {far}; neither clipping by norm nor by value could enlarge it if it had, for "
-        f"{said}."
-    )
+    return f"Neither clipping by norm nor by value can enlarge {what}: {said}, and {of_signal} before and after it."
 
 
 def angle_text(angle: float) -> str:
@@ -136,25 +155,47 @@ def _no_direction(clippings: Clippings) -> str:
     return "is beyond what float64 can hold" if np.isnan(clippings.none.report.angle) else ""
 
 
-def _far_end(clippings: Clippings, reading: Reading) -> str:
-    """What arrives at the end of the way back that a reading has read."""
+def _is_one_size(clippings: Clippings) -> bool:
+    """Whether all entries of the unclipped gradient that are not zero are equally large, whatever their signs."""
+    sizes = np.abs(np.concatenate([g.ravel() for g in clippings.none.flow.parameter_gradients.values()]))
+    sizes = sizes[sizes > 0]
+    return bool(len(sizes) and sizes.max() - sizes.min() <= ROUNDING * sizes.max())
+
+
+def _way_back(clippings: Clippings, reading: Reading) -> tuple[int, str]:
+    """The step at which the way back begins that a reading has read, and the name of its end."""
     flow = clippings.none.flow
     s = [other.stream for other in flow.readings].index(reading.stream)
-    end = f"step {flow.steps if flow.streams[s].reverse else 1}" if flow.steps > 1 else "the initial state"
-    share = "exactly nothing" if reading.decades == -np.inf else power_text(reading.decades)
-    of = "of" if reading.decades < 0 else "times"
-    if clippings.run.config.loss == "every":
-        return f"the total at {end} is {share} {of} that at the last loss"
-    return f"{end} gets {share} {of} the signal"
+    reverse = flow.streams[s].reverse
+    row = (flow.steps - 1 if reverse else 1) if flow.steps > 1 else _start(flow, s)
+    return 1 if reverse else flow.steps, _place(clippings, s, row)
+
+
+def _share(decades: float) -> str:
+    """What arrives, in front of "the signal".
+
+    >>> _share(-np.inf), _share(-0.3), _share(0.001), _share(0.3)
+    ('exactly nothing of', '0.5 of', 'as much as', '2 times')
+    """
+    if decades == -np.inf:
+        return "exactly nothing of"
+    text = power_text(decades)
+    if text == "1":
+        return "as much as"
+    return f"{text} {'of' if decades < 0 else 'times'}"
+
+
+def _start(flow: GradientFlow, s: int) -> int:
+    """The row of a stream's initial state."""
+    return flow.steps if flow.streams[s].reverse else 0
 
 
 def _place(clippings: Clippings, s: int, row: int) -> str:
     """The name of a row of a stream."""
     flow = clippings.none.flow
     reverse = flow.streams[s].reverse
-    start = row == (flow.steps if reverse else 0)
-    where = "the initial state" if start else f"step {row + 1 if reverse else row}"
-    return where if len(flow.streams) == 1 else f"{where} of {flow.streams[s].label}"
+    where = "the initial state" if row == _start(flow, s) else f"step {row + 1 if reverse else row}"
+    return where if len(flow.streams) == 1 else f"{where} ({flow.streams[s].label})"
 
 
 def _power(number: float) -> str:
@@ -163,7 +204,5 @@ def _power(number: float) -> str:
 
 
 def _decades(decades: float) -> str:
-    size = abs(decades)
-    if size < 0.01:
-        return "less than 0.01 decades"
-    return f"{count_text(size)} {'decade' if count_text(size) == '1' else 'decades'}"
+    size = count_text(abs(decades))
+    return f"{size} {'decade' if size == '1' else 'decades'}"

@@ -5,47 +5,15 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from rnnviz.core.descent import Path, descend
 from rnnviz.core.readings import RAISED
-from rnnviz.core.wall import (
-    FIRST,
-    STEPS,
-    TARGET,
-    VALUE,
-    X_0,
-    Path,
-    Surface,
-    descend,
-    surface,
-    thinner_than,
-    wall_slope,
-    wall_width,
-)
+from rnnviz.core.wall import FIRST, STEPS, TARGET, VALUE, X_0, Surface, thinner_than, wall_slope, wall_width
 from rnnviz.experiments.knobs import knob, knobs
 from rnnviz.experiments.walks import HOME, Walk, place, size
+from rnnviz.experiments.windows import GRID, WINDOWS, Window, surface_of
 
-GRID = 401
 SELDOM = 0.1  # clipping that acts at a smaller share of the updates does so only now and then
 CLIPS = {"norm": "By norm", "value": "By value"}
-
-
-@dataclass(frozen=True)
-class Window:
-    """A part of the plane: its label, and the ends of w and b."""
-
-    label: str
-    w: tuple[float, float]
-    b: tuple[float, float]
-
-    def holds(self, w: float | np.ndarray, b: float | np.ndarray) -> bool | np.ndarray:
-        """Whether places lie in it."""
-        with np.errstate(invalid="ignore"):
-            return (self.w[0] <= w) & (w <= self.w[1]) & (self.b[0] <= b) & (b <= self.b[1])
-
-
-WINDOWS = {
-    "near": Window("At the wall", (4.0, 6.5), (-3.6, -1.6)),
-    "wide": Window("From afar", (0.0, 14.0), (-8.0, 12.0)),
-}
 
 
 @dataclass(frozen=True)
@@ -106,9 +74,9 @@ class Descent:
         ladder=(30, 100, 300, 1000, 2000),
     )
     wall_window: str = knob(
-        "near",
+        "close",
         "Window",
-        "At the wall one sees the paths; from afar, where a path is thrown.",
+        "Close up one sees the paths; at the wall, how far it goes on; from afar, where a path is thrown.",
         choices={name: window.label for name, window in WINDOWS.items()},
     )
 
@@ -216,8 +184,8 @@ class Wall:
         for walk in self.walks[: 1 if self.same else 2]:
             end = walk.path.w[-1], walk.path.b[-1]
             if np.isfinite(end).all() and not self.window.holds(*end):
-                wide = self.descent.wall_window != "wide" and WINDOWS["wide"].holds(*end)
-                hint = f"; the window “{WINDOWS['wide'].label}” shows it" if wide else ""
+                shows = next((window.label for window in WINDOWS.values() if window.holds(*end)), None)
+                hint = f"; the window “{shows}” shows it" if shows else ""
                 told.append(f"{walk.label.capitalize()}, the end {place(*end)} lies outside of this picture{hint}.")
         return told
 
@@ -227,7 +195,7 @@ class Wall:
         found, last = self.surface, self.window.w[1]
         steepest = 10 ** float(found.log10_slope[:, -1].max())
         told = [
-            f"The wall stands at b = {X_0:g} − {VALUE:.4f} w, for w above {FIRST:.2f}; its height grows like "
+            f"The wall stands at b = {X_0:g} − {VALUE:.4f} w, for w above {FIRST:.2f}; its slope grows like "
             f"(w σ′(0.5)){str(STEPS).translate(RAISED)}, and its width shrinks like the inverse.",
             f"Beyond w = {found.thin_beyond:.2f} the wall is thinner than the spacing of the grid of {GRID} × {GRID}, "
             f"so that what is drawn of it there is chance: at w = {last:g} the slope on it is {size(wall_slope(last))} "
@@ -239,13 +207,6 @@ class Wall:
                 f"Beyond w = {float64:.1f} the wall is thinner than the gap between two neighbouring float64 b."
             )
         return told
-
-
-@lru_cache(maxsize=8)
-def surface_of(window: str, grid: int = GRID) -> Surface:
-    """The surface over a window, a grid × grid of places; found once."""
-    shown = WINDOWS[window]
-    return surface(np.linspace(*shown.w, grid), np.linspace(*shown.b, grid))
 
 
 @lru_cache(maxsize=64)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rnnviz.core.descent import Path
 from rnnviz.core.readings import power_text
-from rnnviz.core.wall import Path
 
 HOME = 0.01  # the last output is within 0.1 of its target
 STILL, AHEAD = 0.01, 1000  # stuck: so many more updates would lower E by less than this share

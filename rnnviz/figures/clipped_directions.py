@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from rnnviz.experiments.clipping_facts import angle_text, direction_fact
-from rnnviz.experiments.clippings import Clippings, Way
+from rnnviz.experiments.clippings import SAME, Clippings, Way
 from rnnviz.figures.chart import Drawing
 from rnnviz.figures.clipping import ClippingSubject, colour_of
 from rnnviz.figures.theme import Theme, blank, note
@@ -116,8 +116,12 @@ def _turned(clippings: Clippings) -> tuple[str, ...]:
     way = clippings.signal
     if way.report is None or np.isnan(way.report.angle):
         return ()
-    if not way.changed:
+    if not way.changed and not clippings.bend()[2]:
         return ("The signal was not clipped anywhere, so that the parameters' gradient is the same.",)
+    if not way.changed:
+        return ("The signal was clipped where no parameter sees it, so that the parameters' gradient is the same.",)
+    if way.report.angle <= SAME:
+        return ("Clipping the signal changes the size of the parameters' gradient and not its direction.",)
     return (
         "Clipping the signal makes the parameters' gradient of other parts, and turns it by "
         f"{angle_text(way.report.angle)}.",

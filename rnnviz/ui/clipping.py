@@ -12,16 +12,20 @@ from rnnviz.figures.clipped_curves import curves_before_after
 from rnnviz.figures.clipped_directions import directions
 from rnnviz.figures.clipped_gradient import gradient_before_after
 from rnnviz.figures.clipping import ClippingSubject
-from rnnviz.figures.wall import STATIC, WallSubject, wall_curves, wall_map, wall_surface
+from rnnviz.figures.wall import WallSubject
+from rnnviz.figures.wall_curves import wall_curves
+from rnnviz.figures.wall_map import wall_map
+from rnnviz.figures.wall_surface import wall_surface
 from rnnviz.ui.exploring import SCALE, THRESHOLD
 from rnnviz.ui.scene import Scene, Track
-from rnnviz.ui.settings import Sheet, question
+from rnnviz.ui.settings import NEEDS, Sheet, question
 
 CLIPPING = Sheet(
     "clipping",
     (Comparison, Config, View, SignalChoice, Descent),
     {"cells": ("linear", "rnn", "lstm_3"), "weight_scale": 1.1},
     hideable=("more", "share", "reset", "dice"),
+    needs=NEEDS,
 )
 
 
@@ -71,8 +75,8 @@ WALL = Scene(
     {
         chart.name: chart
         for chart in (
-            Chart("map", wall_map, steps="walk", still=STATIC["wall_map"]),
-            Chart("surface", wall_surface, steps="walk", still=STATIC["wall_surface"]),
+            Chart("map", wall_map, steps="walk", still=3),
+            Chart("surface", wall_surface, steps="walk", still=1),
             Chart("descent", wall_curves),
         )
     },

@@ -1,6 +1,7 @@
 """Each way of clipping is torch's own."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from rnnviz.experiments.knobs import knobs
 from rnnviz.learning.oracle import TorchNetwork, autograd_flow
 from tests.experiments.clipped import clippings, facts
 from tests.support import NONSENSE, assert_clear, assert_close, assert_rows_close, refusal
+
+DOCS = " ".join((Path(__file__).parents[2] / "docs" / "clipping.md").read_text(encoding="utf-8").split())
 
 
 def clipped_by_torch(found: Clippings, clip) -> tuple[float, dict[str, np.ndarray]]:
@@ -85,20 +88,71 @@ def test_signal_clipping_is_that_of_autograd_s_hooks(name, kind):
     assert way.changed
 
 
-@pytest.mark.parametrize("name", ["rnn", "lstm", "bigru"])
-def test_clipping_of_parameters_leaves_autograd_s_curve_too(name):
-    """The first fact in torch itself: the gradients of the states are there before the clip, and after it."""
+@pytest.mark.parametrize("way", ["norm", "value"])
+@pytest.mark.parametrize("name", ["rnn", "relu", "lstm", "gru", "bigru"])
+def test_clipping_of_parameters_leaves_autograd_s_curve_too(name, way):
+    """The first fact in torch itself: ∂L/∂h_t of every step is there before the clip, the same after it, and ours."""
     found = clippings(name, clip_threshold=1e-3)
     unrolled = TorchNetwork(found.run.experiment.network, found.run.experiment.inputs)
-    curve = unrolled.flow(found.run.experiment.output_gradient)["adjoint"].copy()
-    for clip in (torch.nn.utils.clip_grad_norm_, torch.nn.utils.clip_grad_value_):
-        clip(list(unrolled.parameters.values()), 1e-3)
-    for s, stream in enumerate(unrolled.streams):
-        after = np.array([state.grad.numpy() for state in stream.states["adjoint"]])
-        np.testing.assert_array_equal(after, curve[s])
-    for way in (found.norm, found.value):
-        assert way.flow is found.none.flow is found.run.flow
-    assert_rows_close(found.norm.flow.adjoint, curve)
+    before = unrolled.flow(found.run.experiment.output_gradient)
+    curve = before["adjoint"].copy()
+    unclipped = flat(before["parameter_gradients"]).copy()
+    clip = {"norm": torch.nn.utils.clip_grad_norm_, "value": torch.nn.utils.clip_grad_value_}[way]
+    clip(list(unrolled.parameters.values()), 1e-3)
+    clipped = flat({parameter: leaf.grad.numpy() for parameter, leaf in unrolled.parameters.items()})
+    assert np.abs(clipped).max() <= 1e-3 < np.abs(unclipped).max()
+    after = np.array([[state.grad.numpy() for state in stream.states["adjoint"]] for stream in unrolled.streams])
+    np.testing.assert_array_equal(after, curve)
+    ours = getattr(found, way)
+    np.testing.assert_allclose(flat(ours.report.clipped), clipped, rtol=1e-9, atol=1e-15)
+    with np.errstate(divide="ignore"):
+        theirs = np.log10(np.linalg.norm(after, axis=-1))
+    np.testing.assert_allclose(ours.flow.log10_norm, theirs, atol=1e-9)
+    assert np.isfinite(theirs).any()
+    assert "the largest difference at any step is exactly 0." in curve_fact(found)
+
+
+@pytest.mark.parametrize(("threshold", "part"), [(1.0, 1e-6), (0.1, 1e-5), (100.0, 1e-8)])
+def test_a_norm_exactly_at_the_threshold_shrinks_by_a_millionth_of_1(threshold, part):
+    """docs/clipping.md: one part in a million is what it is at a threshold of 1 alone."""
+    found = rnnviz.clip_by_norm({"weight": np.array([0.6, 0.8]) * threshold}, threshold)
+    leaf = torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))
+    leaf.grad = torch.tensor([0.6, 0.8], dtype=torch.float64) * threshold
+    torch.nn.utils.clip_grad_norm_([leaf], threshold)
+    assert 1 - float(leaf.grad.norm()) / threshold == pytest.approx(part, rel=1e-4)
+    assert 1 - found.coefficient == pytest.approx(part, rel=1e-4)
+    assert "at a threshold of 1 by one part in a million" in DOCS
+
+
+@pytest.mark.parametrize("entries", [(np.inf, 3.0), (np.nan, 3.0), (3e199, 4e199)])
+def test_error_if_nonfinite_refuses_the_first_three_pitfalls_of_the_docs(entries):
+    leaf = torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))
+    leaf.grad = torch.tensor(entries, dtype=torch.float64)
+    with pytest.raises(RuntimeError, match="non-finite"):
+        torch.nn.utils.clip_grad_norm_([leaf], 1.0, error_if_nonfinite=True)
+    assert "turns the first three into an error" in DOCS
+
+
+@pytest.mark.parametrize("w", [4.5, 5.0, 6.0])
+def test_the_wall_of_the_docs_is_never_higher_than_049_and_grows_steep(w):
+    """From side to side E jumps by less than 0.49; on the wall |∂x_50/∂b| is 1 + m + ... + m^49, m = w σ′(0.5)."""
+    sigma = 1 / (1 + np.exp(-0.5))
+    errors = []
+    for beside in (-0.1, 0.0, 0.1):
+        b = torch.tensor(0.5 - w * sigma + beside, dtype=torch.float64, requires_grad=True)
+        x = torch.tensor(0.5, dtype=torch.float64)
+        for _ in range(50):
+            x = w * (torch.sigmoid(x) if beside else sigma + sigma * (1 - sigma) * (x - 0.5)) + b
+        errors.append(float((torch.sigmoid(x) - 0.7).detach() ** 2))
+        if not beside:  # x stays at 0.5: along the tangent, so that rounding does not push it off
+            multiplier = w * sigma * (1 - sigma)
+            (stretch,) = torch.autograd.grad(x, b)
+            assert float(stretch) == pytest.approx((multiplier**50 - 1) / (multiplier - 1), rel=1e-9)
+            assert float(stretch) > multiplier**49
+    assert 0.1 < abs(errors[2] - errors[0]) < 0.49
+    assert max(errors) < 0.49
+    assert "It is never higher than 0.49" in DOCS
+    assert "height grows" not in DOCS
 
 
 @pytest.mark.parametrize("clip", CLIPS)

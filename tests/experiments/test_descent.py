@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnviz.core.wall import Path, descend, point, surface, wall_bias
-from rnnviz.experiments.descent import CLIPS, GRID, WINDOWS, Descent, Wall, path_of, surface_of
+from rnnviz.core.descent import Path, descend, point
+from rnnviz.core.wall import surface, wall_bias
+from rnnviz.experiments.descent import CLIPS, Descent, Wall, path_of
 from rnnviz.experiments.knobs import knobs
 from rnnviz.experiments.walks import AHEAD, HOME, STILL, Walk, place, size
+from rnnviz.experiments.windows import GRID, WINDOWS, surface_of
 from tests.support import NONSENSE, assert_clear, refusal
 
 
@@ -40,11 +42,15 @@ def test_the_first_wall_tells_the_story():
     assert found.notes[1:] == (
         "Home means E ≤ 0.01 at the last update: the output after 50 steps is within 0.1 of its target 0.7.",
         "Without clipping, the end (11.4, 9.57) lies outside of this picture; the window “From afar” shows it.",
-        "The wall stands at b = 0.5 − 0.6225 w, for w above 4.26; its height grows like (w σ′(0.5))⁵⁰, and its width "
+        "The wall stands at b = 0.5 − 0.6225 w, for w above 4.26; its slope grows like (w σ′(0.5))⁵⁰, and its width "
         "shrinks like the inverse.",
+        "Beyond w = 4.54 the wall is thinner than the spacing of the grid of 401 × 401, so that what is drawn of it "
+        "there is chance: at w = 5.2 the slope on it is 4368 over a width of 1·10⁻⁵, and the grid meets 152 at most.",
+    )
+    assert Wall(Descent(wall_window="near")).notes[-1] == (
         "Beyond w = 4.46 the wall is thinner than the spacing of the grid of 401 × 401, so that what is drawn of it "
         "there is chance: at w = 6.5 the slope on it is 1·10⁸ over a width of 3·10⁻¹⁰, and the grid meets 0.0859 at "
-        "most.",
+        "most."
     )
 
 

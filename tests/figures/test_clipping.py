@@ -281,6 +281,35 @@ def test_a_dial_without_an_angle_says_why(name, settings, dials):
         assert text == why if why else text.startswith("<b>")
 
 
+def test_a_signal_clipped_in_every_part_alike_turns_nothing():
+    """Scaling the only arrival by norm scales all that is made of it: the size changes and the direction does not."""
+    subject = asked("linear", kind="hidden_norm", length=1, clip_threshold=1e-3)
+    before, after = (way.flow.parameter_gradients for way in (subject.clippings.none, subject.clippings.signal))
+    left, right = (np.concatenate([part[name].ravel() for name in before]) for part in (before, after))
+    assert left @ right == pytest.approx(np.linalg.norm(left) * np.linalg.norm(right), rel=1e-14)
+    assert np.linalg.norm(right) < 0.1 * np.linalg.norm(left)
+    assert directions(subject, LIGHT).notes == (
+        "Clipping the signal changes the size of the parameters' gradient and not its direction.",
+    )
+
+
+def test_a_signal_clipped_at_the_initial_state_alone_was_clipped():
+    """In an exploding run the initial state's gradient is the largest: a limit just below it clips nothing else."""
+    norms = asked("linear", **EXPLODING).clippings.none.flow.log10_norm[0, :, 0]
+    assert norms[0] > norms[1:].max()
+    limit = float(10.0 ** ((norms[0] + norms[1:].max()) / 2))
+    subject = asked("linear", kind="hidden_norm", **{**EXPLODING, "clip_threshold": limit})
+    assert signal_fact(subject.clippings).startswith("Clipping the signal bends the curve: by ")
+    assert ", at the initial state, where" in signal_fact(subject.clippings)
+    assert directions(subject, LIGHT).notes == (
+        "The signal was clipped where no parameter sees it, so that the parameters' gradient is the same.",
+    )
+    subject = asked("linear", kind="hidden_norm", **{**EXPLODING, "clip_threshold": 1e6})
+    assert directions(subject, LIGHT).notes == (
+        "The signal was not clipped anywhere, so that the parameters' gradient is the same.",
+    )
+
+
 @pytest.mark.parametrize("theme", [LIGHT, LIGHT.projected], ids=["plain", "projected"])
 def test_the_words_under_a_dial_have_room_below_it(theme):
     layout = directions(asked("linear", weight_scale=3.0, length=200), theme).figure["layout"]

@@ -10,13 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnviz.core.wall import wall_bias
-from rnnviz.experiments.descent import CLIPS, WINDOWS, Descent, Wall
+from rnnviz.experiments.descent import CLIPS, Descent, Wall
+from rnnviz.experiments.windows import WINDOWS
 from rnnviz.figures.theme import THEMES
-from rnnviz.figures.wall import STATIC, WallSubject, wall_curves, wall_map, wall_surface
+from rnnviz.figures.wall import WallSubject
+from rnnviz.figures.wall_curves import wall_curves
+from rnnviz.figures.wall_map import wall_map
+from rnnviz.figures.wall_surface import wall_surface
+from rnnviz.ui.clipping import WALL
 from rnnviz.ui.stage import encoded
 from tests.figures.drawings import LIGHT, assert_drawn, assert_fits_themes, assert_no_long_lists, numbers
 
 CHARTS = (wall_map, wall_surface, wall_curves)
+STILL = {chart.draw: chart.still for chart in WALL.charts.values()}
 PLACES = ((4.8, -2.2), (5.5, -2.5), (4.0, -3.6), (6.5, -1.6), (0.0, 0.0), (-20.0, 20.0))
 
 
@@ -70,7 +76,7 @@ def frozen(traces):
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("window", WINDOWS)
 def test_what_is_static_stays_and_nothing_else_does(draw, theme, window):
-    still = STATIC[draw.__name__]
+    still = STILL[draw]
     first = draw(subject(window=window), THEMES[theme]).figure["data"]
     other = {"w": 5.5, "b": -2.5, "rate": 0.05, "threshold": 0.3, "clip": "value", "updates": 30, "window": window}
     second = draw(subject(**other), THEMES[theme]).figure["data"]
@@ -122,7 +128,7 @@ def test_the_ground_is_the_surface(window):
 def test_the_wall_s_line_begins_where_the_grid_misses_it():
     asked = subject()
     line = named(wall_map(asked, LIGHT), "wall")
-    np.testing.assert_allclose(line["x"], [asked.wall.surface.thin_beyond, 6.5], rtol=1e-6)
+    np.testing.assert_allclose(line["x"], [asked.wall.surface.thin_beyond, asked.wall.window.w[1]], rtol=1e-6)
     np.testing.assert_allclose(line["y"], 0.5 - 0.622459 * line["x"], rtol=1e-6)
 
 
@@ -139,7 +145,7 @@ def test_an_arrow_points_along_the_step_that_leaves_the_picture():
     assert (arrow["y"] - arrow["ay"]) / (arrow["x"] - arrow["ax"]) == pytest.approx(
         (path.b[30] - path.b[29]) / (path.w[30] - path.w[29]), rel=1e-5
     )
-    assert arrow["y"] == pytest.approx(-1.6, abs=2e-3)
+    assert arrow["y"] == pytest.approx(asked.wall.window.b[1], abs=2e-3)
     assert on_the_map(drawing, arrow)
     assert labels(drawing) == ["the wall", "without clipping,<br>to (11.4, 9.57)", "clipped"]
 
