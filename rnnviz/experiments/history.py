@@ -15,9 +15,8 @@ import numpy as np
 
 from rnnviz.errors import RnnvizError, shown
 from rnnviz.experiments.tasks import Material, material
-from rnnviz.experiments.training import Learner, Training
+from rnnviz.experiments.training import EVERY, Learner, Training
 
-EVERY = 25  # updates from one evaluation to the next
 LARGEST_FILE = 10_000_000  # bytes
 LONGEST_SETTINGS = 300_000  # characters, of which JSON may need twelve for one of a text
 FORMAT = "rnnviz history 1"
@@ -37,7 +36,8 @@ STATES = {
     "training": "learns",
     "solved": "has solved the task",
     "finished": "has made all its updates",
-    "diverged": "has broken: its loss or its gradient is no number any more",
+    "diverged": "has broken: its loss, an entry of its gradient or what it says in the end is no number any more",
+    "stopped": "was ended before its time",
 }
 
 
@@ -47,10 +47,13 @@ class Course:
 
     Attributes:
         learner: which variant.
-        loss: (U,) of each update's batch, before that update; the last one is not finite in a diverged course.
-        norm_before: (U,) the total gradient norm before clipping, as clip_grad_norm_ returns it.
-        norm_after: (U,) the same after clipping; equal to `norm_before` where nothing was clipped.
-        evaluated: (E,) after how many updates the held-out data were tried; the first is 0.
+        loss: (U,) of each update's batch, before that update; finite, but for the last one of a diverged course.
+        norm_before: (U,) the total gradient norm before clipping, as clip_grad_norm_ returns it: inf where float32
+            cannot hold it, though every entry of the gradient is finite, but for the last one of a diverged course.
+        norm_after: (U,) the same after clipping; equal to `norm_before` where nothing was clipped, and 0 where
+            clip_grad_norm_ met an infinite norm, for then it multiplies the gradient by zero.
+        evaluated: (E,) after how many updates the held-out data were tried: 0, every `EVERY`, and the last; before the
+            last one in a course that broke in it.
         held_out: (E,) the loss on them.
         score: (E,) the task's own measure on them, see `Task.measure`.
         profiled: (P,) after how many updates the profile was taken; the first is 0.
@@ -79,7 +82,7 @@ class Course:
 
     @property
     def broke_at(self) -> int | None:
-        """The update, counted from 1, at which a diverged course broke."""
+        """The update, counted from 1, at which a diverged course broke: before it changed a weight, or by it."""
         return self.updates if self.state == "diverged" else None
 
     @property
@@ -138,21 +141,18 @@ class History:
             path: the file's name, or an open binary file.
 
         Raises:
-            RnnvizError: when there is no such folder, or the file may not be written.
+            RnnvizError: when there can be no such file, it may not be written, or it is open for text.
         """
         about = {"format": FORMAT, "training": asdict(self.training), "courses": [_words(c) for c in self.courses]}
         arrays = {f"{c.learner.name}.{name}": getattr(c, name) for c in self.courses for name in ARRAYS}
         made = io.BytesIO()
         np.savez_compressed(made, settings=np.array(json.dumps(about)), **arrays)
-        if not isinstance(path, str | Path):
-            path.write(made.getvalue())
-            return
+        named = isinstance(path, str | Path)
         try:
-            Path(path).write_bytes(made.getvalue())
-        except OSError:
-            raise RnnvizError(
-                f"path: must be a file that can be written, got {shown(Path(path).name)}, which cannot."
-            ) from None
+            Path(path).write_bytes(made.getvalue()) if named else path.write(made.getvalue())
+        except (OSError, ValueError, TypeError, AttributeError):  # a name that no file can have, or no binary file
+            got = shown(Path(path).name) if named else f"a {type(path).__name__}"
+            raise RnnvizError(f"path: must be a file that can be written, got {got}, which cannot.") from None
 
     @classmethod
     def load(cls, path: str | Path | BinaryIO) -> "History":
@@ -174,7 +174,7 @@ class History:
             if sorted(archive.namelist()) != sorted(names) or len(about["courses"]) != len(learners):
                 raise Foreign("has other arrays")
             read = [
-                _course(archive, learner, words, training.updates, steps)
+                _course(archive, learner, words, training, steps)
                 for learner, words in zip(learners, about["courses"], strict=True)
             ]
             return cls(training, tuple(read))
@@ -225,10 +225,10 @@ def _words(course: Course) -> dict:
     return {"name": course.learner.name, "state": course.state, "seconds": course.seconds}
 
 
-def _course(archive: zipfile.ZipFile, learner: Learner, words: dict, updates: int, steps: int) -> Course:
+def _course(archive: zipfile.ZipFile, learner: Learner, words: dict, training: Training, steps: int) -> Course:
     """One course, every size and every word of it checked."""
-    looks = updates // EVERY + 3  # the first, the last, and that of a broken course beside the regular ones
-    limits = {"U": updates, "E": looks, "P": looks, "T": steps}
+    looks = training.updates // EVERY + 3  # the first, the last, and that of a broken course beside the regular ones
+    limits = {"U": training.updates, "E": looks, "P": looks, "T": steps}
     sizes, arrays = {"T": steps}, {}
     for name, (kind, axes) in ARRAYS.items():
         arrays[name] = _array(archive, f"{learner.name}.{name}", kind, tuple(limits[axis] for axis in axes))
@@ -236,16 +236,51 @@ def _course(archive: zipfile.ZipFile, learner: Learner, words: dict, updates: in
             if sizes.setdefault(axis, size) != size:
                 raise Foreign("has arrays of sizes that do not go together")
     seconds = float(words["seconds"])
-    fits = words["name"] == learner.name and words["state"] in STATES and 0.0 <= seconds < np.inf
-    begun = (sizes["U"] == 0) == (words["state"] == "waiting")
-    if not (fits and begun and all(_rises(arrays[when], sizes["U"]) for when in ("evaluated", "profiled"))):
+    course = Course(learner, **arrays, state=words["state"], seconds=seconds)
+    fits = words["name"] == learner.name and course.state in STATES and 0.0 <= seconds < np.inf
+    if not (fits and _has_come(course, training) and _has_numbers(course) and _has_looked(course)):
         raise Foreign("tells of something that cannot have been")
-    return Course(learner, **arrays, state=words["state"], seconds=seconds)
+    return course
 
 
-def _rises(when: np.ndarray, updates: int) -> bool:
-    """Whether these can be numbers of updates, each later than the one before."""
-    return bool((np.diff(when) > 0).all() and (when >= 0).all() and (when <= updates).all())
+def _has_come(course: Course, training: Training) -> bool:
+    """Whether a course in its state can have made so many updates."""
+    made, ended = course.updates, course.updates == training.updates
+    return {
+        "waiting": made == 0,
+        "training": made > 0 and not ended,
+        "solved": made > 0 and training.stop and (ended or made % EVERY == 0),
+        "finished": ended,
+        "diverged": made > 0 and not np.isfinite(_end(course)).all() and (ended or _broke_within(course)),
+        "stopped": not ended,
+    }[course.state]
+
+
+def _broke_within(course: Course) -> bool:
+    """Whether the last update of a diverged course could not be made, so that no look came after it."""
+    return course.state == "diverged" and course.updates not in course.evaluated
+
+
+def _end(course: Course) -> list[float]:
+    """The numbers one of which is none in a diverged course."""
+    return [course.loss[-1], course.norm_before[-1]] if _broke_within(course) else list(course.held_out[-1:])
+
+
+def _has_numbers(course: Course) -> bool:
+    """Whether losses and norms are what they can be, but for those of the update that broke a course."""
+    sound = slice(course.updates - _broke_within(course))
+    norms = (course.norm_before[sound], course.norm_after[sound])
+    is_loss = np.isfinite(course.loss[sound]).all() and (course.loss[sound] >= 0).all()
+    return bool(is_loss and all((norm >= 0).all() for norm in norms))
+
+
+def _has_looked(course: Course) -> bool:
+    """Whether the looks are those that a course of so many updates has had; a profile may be missing."""
+    last = course.updates - _broke_within(course)
+    due = set(range(0, last + 1, EVERY)) | ({last} if course.state in ("solved", "finished", "diverged") else set())
+    begun = course.updates > 0 or len(course.evaluated) > 0
+    profiled = course.profiled.tolist()
+    return course.evaluated.tolist() == sorted(due) * begun and profiled == sorted(due.intersection(profiled))
 
 
 def _array(archive: zipfile.ZipFile, name: str, kind: type | None, most: tuple[int, ...]) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnviz.core.initialisers import generator_for
+from rnnviz.core.readings import power_text
 from rnnviz.experiments.task_types import (
     Batch,
     Legend,
@@ -73,9 +74,23 @@ def order(generator: Generator, count: int, length: int) -> Batch:
 
 
 def _place(generator: Generator, count: int, length: int, tenth: int) -> np.ndarray:
-    """A step within a tenth of the sequence, counted from 0, or where that begins when it is shorter than a step."""
+    return generator.integers(*_places(length, tenth), count)
+
+
+def _places(length: int, tenth: int) -> tuple[int, int]:
+    """The steps of a tenth of the sequence, from 0, or where it begins when it is shorter than a step; low to high - 1.
+
+    >>> _places(30, 1), _places(5, 5)
+    ((3, 6), (2, 3))
+    """
     low, high = tenth * length // 10, (tenth + 1) * length // 10
-    return generator.integers(low, max(low + 1, high), count)
+    return low, max(low + 1, high)
+
+
+def _orders(length: int) -> int:
+    """How many different sequences there are: both symbols, both places and all distractors."""
+    (first, first_end), (second, second_end) = _places(length, 1), _places(length, 5)
+    return 4 * (first_end - first) * (second_end - second) * 4 ** (length - 2)
 
 
 def sine(generator: Generator, count: int, length: int) -> Batch:
@@ -86,11 +101,35 @@ def sine(generator: Generator, count: int, length: int) -> Batch:
     return Batch(wave[:-1, :, None], wave[-1])
 
 
-def _made(task: Task, training: "Training", make: Callable, **rest: Any) -> Material:
+def _made(task: Task, training: "Training", make: Callable, possible: float = np.inf, **rest: Any) -> Material:
     def draw(generator: Generator, count: int) -> Batch:
         return make(generator, count, training.length)
 
-    return ready(task, draw, draw(generator_for(training.seed, "held-out"), HELD_OUT), **rest)
+    held_out = draw(generator_for(training.seed, "held-out"), HELD_OUT)
+    told = held_out_text(possible, training.updates * training.batch_size)
+    return ready(task, draw, held_out, held_out_text=told, **rest)
+
+
+def held_out_text(possible: float, drawn: int) -> str:
+    """Whether held-out sequences are met in training too, drawn at random as both are.
+
+    Args:
+        possible: how many different sequences there are.
+        drawn: how many are learnt from.
+
+    >>> held_out_text(np.inf, 32_000)
+    'The 256 held-out sequences are drawn apart from those that are learnt from.'
+    >>> held_out_text(4, 32_000)[76:]
+    'There are 4 different ones in all, so that all of the 256 are met in training too.'
+    """
+    apart = f"The {HELD_OUT} held-out sequences are drawn apart from those that are learnt from."
+    met = round(-HELD_OUT * np.expm1(-drawn / possible))
+    if not met:
+        return apart
+    count = str(possible) if possible < 1e6 else power_text(np.log10(possible))
+    share = "all" if met == HELD_OUT else f"about {met}"
+    share += f" of the {HELD_OUT} {'is' if met == 1 else 'are'}"
+    return f"{apart} There are {count} different ones in all, so that {share} met in training too."
 
 
 def _adding(training: "Training") -> Material:
@@ -115,6 +154,7 @@ def _copy(training: "Training") -> Material:
         COPY,
         training,
         copy,
+        SYMBOLS**RECALLED,
         output_size=SYMBOLS + 1,
         lag=lag,
         lag_text=f"Each symbol is asked for {in_steps(lag)} after it was read; reading and saying ten symbols takes 20 "
@@ -133,6 +173,7 @@ def _order(training: "Training") -> Material:
         ORDER,
         training,
         order,
+        _orders(training.length),
         output_size=4,
         lag=lag,
         lag_text=f"The first of the two symbols stands up to {in_steps(lag)} before the last step.",

@@ -53,6 +53,8 @@ def _ahead(task: Task, training: "Training", windows: SeriesWindows, lag: int, l
         f"{windows.persistence:.2f}.",
         goal=goal * windows.persistence,
         legend=Legend(ahead=1),
+        held_out_text="Held out are all windows with an answer in the last fifth; no answer there is learnt from, nor "
+        "read in training, but the first of these windows read what was.",
     )
 
 
@@ -71,6 +73,8 @@ def _characters(training: "Training") -> Material:
         f"{100 * windows.pairs:.0f} % of the held-out characters right.",
         goal=windows.pairs,
         legend=Legend(windows.alphabet, windows.alphabet),
+        held_out_text=f"The last {len(windows.codes) - windows.learnt} of {len(windows.codes)} characters are held "
+        "out; a passage that the text repeats may stand in both parts.",
     )
 
 

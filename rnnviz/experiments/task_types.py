@@ -59,8 +59,9 @@ class Material:
         chance_text: what that is, in a sentence.
         goal: the score at which the task counts as solved.
         draw: (generator, B) -> Batch, for training.
-        held_out: a batch that is never trained on.
+        held_out: a batch to be tried on, drawn or cut out apart from what is learnt from.
         legend: what its numbers mean to a reader.
+        held_out_text: how far the held-out data are apart from what is learnt from, in a sentence or two.
     """
 
     task: "Task"
@@ -75,6 +76,7 @@ class Material:
     draw: Callable[[np.random.Generator, int], Batch]
     held_out: Batch
     legend: Legend = Legend()
+    held_out_text: str = ""
 
     def remembered(self, inputs: np.ndarray) -> np.ndarray:
         """The steps of one sequence, (T, D), that must be remembered: counted from 0, rising."""

@@ -6,14 +6,16 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any
 
+from rnnviz.core.cells import CELLS
 from rnnviz.core.initialisers import INITIALISERS
 from rnnviz.errors import BudgetError, ConfigError
 from rnnviz.experiments.comparison import VARIANTS, label_of
 from rnnviz.experiments.config import Config
 from rnnviz.experiments.knobs import knob, knobs
-from rnnviz.experiments.tasks import TASKS
+from rnnviz.experiments.tasks import TASKS, Material
 
 MOST_VARIANTS = 4
+EVERY = 25  # updates from one look at the held-out data to the next
 LEARNERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {name: VARIANTS[name].changes for name in ("rnn", "relu")}
     | {"irnn": {"cell": "rnn", "nonlinearity": "relu", "initialisation": "identity"}}
@@ -207,32 +209,67 @@ class Training:
 
 
 TRAINING_BUDGET = 300.0  # seconds of one core
-EACH = 1e-3  # seconds of an update, whatever its size
-STEP = {"rnn": 4e-5, "lstm": 2e-5, "gru": 1.2e-4}  # of each step besides
-PRODUCT = {"rnn": 2e-10, "lstm": 4e-10, "gru": 4e-10}  # and of each multiplication of its recurrent matrix, all gates
-OTHERS = 64  # columns: the input's and the head's, which few tasks have more of
+LONGEST_UPDATE = 0.3  # seconds, for which other visitors may have to wait
+
+# What an update takes, in seconds, from measurements in which it took a third of that or more.
+EACH = 1.3e-3  # whatever its size
+STEP = {"rnn": 4e-5, "lstm": 8e-6, "gru": 1.4e-4}  # of each step
+GATE = 7e-9  # of each gate of each unit in each sequence at each step
+PRODUCT = 8e-11  # of each multiplication with a weight, forward, and twice backward
+NUMBER = 9e-9  # to draw and read each number of the input, and to weigh each class, beyond what a cache holds
+CACHED = 2_000_000  # such numbers
+NARROWEST = 8  # units: fewer of them take as long
+PROBED = 32  # sequences whose half update takes as long as a profile
 
 
-def training_seconds(training: Training, steps: int) -> float:
-    """What a training takes at most on one core, estimated from counts of operations (measured: 1 to 3 times that).
+def update_seconds(learner: Learner, material: Material, batch: int) -> float:
+    """What one update takes on one core, estimated from counts of operations: what it really takes, to 3 times that.
+
+    Args:
+        learner: the variant.
+        material: of its task.
+        batch: sequences B.
+    """
+    cell, units = learner.config.cell, max(NARROWEST, learner.config.hidden_size)
+    rows = material.steps * batch
+    said = rows if material.task.every else batch
+    gates = len(CELLS[cell].blocks) * rows * units
+    products = gates * (units + material.input_size) + said * units * material.output_size
+    numbers = rows * material.input_size + said * material.output_size
+    fixed = EACH + STEP[cell] * material.steps
+    return fixed + GATE * gates + PRODUCT * products + NUMBER * max(0, numbers - CACHED)
+
+
+def training_seconds(training: Training, material: Material) -> float:
+    """What a training takes on one core when no variant stops early, its looks at the held-out data among it.
+
+    Like `update_seconds` an estimate, from what it really takes to some 3 times that.
 
     Args:
         training: what is asked.
-        steps: of a sequence, as the task makes it of `training.length`.
+        material: of its task.
     """
-    products = training.batch_size * training.hidden_size * (training.hidden_size + OTHERS)
-    cells = [learner.config.cell for learner in training.learners]
-    each = sum(EACH + steps * (STEP[cell] + PRODUCT[cell] * products) for cell in cells)
-    return training.updates * each
+    looks, tried = 2 + training.updates // EVERY, material.held_out.inputs.shape[1] + PROBED
+    return sum(
+        training.updates * update_seconds(learner, material, training.batch_size)
+        + looks * update_seconds(learner, material, tried) / 2
+        for learner in training.learners
+    )
 
 
-def check_training_budget(training: Training, steps: int) -> None:
-    """Refuse a training that would keep a server busy for too long.
+def check_training_budget(training: Training, material: Material) -> None:
+    """Refuse a training that would keep a server busy for too long, or other visitors waiting at an update.
 
     Raises:
         BudgetError: naming the fields to make smaller, what is allowed and what it would take.
     """
-    seconds = training_seconds(training, steps)
+    longest = max(update_seconds(learner, material, training.batch_size) for learner in training.learners)
+    if longest > LONGEST_UPDATE:
+        raise BudgetError(
+            f"length, hidden_size, batch_size: one update would take about {longest:.2g} s; allowed are "
+            f"{LONGEST_UPDATE} s, so make one of them smaller."
+        )
+    seconds = training_seconds(training, material)
     if seconds > TRAINING_BUDGET:
         raise BudgetError(
             f"updates, length, hidden_size, batch_size: this training would take about {seconds:.0f} s; allowed are "

@@ -82,7 +82,7 @@ class Series:
     def end(self, ends: Sequence[float], last: int) -> End | None:
         """Its last place on the axes; a broken one ends at the update at which it broke, above every number."""
         course = self.course
-        if self.every_update and not self.finite.all():
+        if self.every_update and course.state == "diverged" and not self.finite[-1]:
             return End(course.updates, ends[1], ends[1], self.learner, course.state)
         if not len(self.x):
             return None

@@ -153,6 +153,9 @@ def fate(course: Course, history: History) -> str:
         "waiting": "waits for its turn",
         "training": "learning",
         "solved": f"solved at update {course.updates}",
+        "stopped": f"stopped after {steps_text(course.updates, 'update')}"
+        if course.updates
+        else "stopped before it began",
         "finished": f"{ended} {steps_text(course.updates, 'update')}",
         "diverged": f"broke at update {course.updates}",
     }[course.state]

@@ -89,10 +89,10 @@ def norms_per_update(subject: LearningSubject, theme: Theme) -> Drawing:
 def held_out(subject: LearningSubject, theme: Theme) -> Drawing:
     """Have they understood, or memorised?
 
-    Each line is the task's own score of one variant on held-out data, which it is never trained on; every dot is one
-    look at them. The dashed line is the goal: a variant that reaches it at two looks in a row has solved the task, and
-    its line ends in a disc; a cross ends that of one that broke. A network whose loss is much larger on held-out data
-    than in training has memorised instead of understood.
+    Each line is the task's own score of one variant on held-out data; every dot is one look at them. The dashed line is
+    the goal: a variant that reaches it at two looks in a row has solved the task, and its line ends in a disc; a cross
+    ends that of one that broke. A network whose loss is much larger on held-out data than in training has memorised
+    instead of understood.
 
     Args:
         subject: a training's history, and how to show it.
@@ -113,7 +113,9 @@ def held_out(subject: LearningSubject, theme: Theme) -> Drawing:
     if not log or goal > 0:
         across(figure, placed(goal, log), "goal", f"goal<br>{sign} {value_text(goal)}", theme)
     draw(figure, series, history, theme)
-    return Drawing(figure, _scores(subject), _gaps(subject.courses), badges(history, theme))
+    apart = history.material.held_out_text
+    notes = (*_gaps(subject.courses), *((apart,) if apart else ()))
+    return Drawing(figure, _scores(subject), notes, badges(history, theme))
 
 
 def _loss_ends(series: Sequence[Series], chance: float, log: bool) -> list[float]:
@@ -149,17 +151,25 @@ def _learnt(course: Course, history: History) -> str:
     """What became of one course, and how its loss stands beside chance."""
     who, made = subject_text(course.learner), course.updates
     if not made:
-        return f"{who} waits for its turn"
+        return f"{who} was stopped before it began" if course.state == "stopped" else f"{who} waits for its turn"
     if course.state == "diverged":
-        what = "gradient" if np.isfinite(course.loss[-1]) else "loss"
-        return f"{who} broke at update {made}, where its {what} was no number any more"
+        return f"{who} broke at update {made}, {_broken(course)}"
     now = _now(course)
     if course.state == "solved":
         return f"{who} solved the task at update {made} (loss {value_text(now, 2)})"
-    verb = "has made" if course.state == "training" else "has not solved it in"
+    verbs = {"training": "has made", "stopped": "was stopped after"}
+    verb = verbs.get(course.state, "has not solved it in")
     verb = "is at its goal after" if at_goal(course, history) else verb
     beside = _beside(now, history.material.chance)
     return f"{who} {verb} {steps_text(made, 'update')} (loss {value_text(now, 2)}, {beside})"
+
+
+def _broken(course: Course) -> str:
+    if not np.isfinite(course.loss[-1]):
+        return "where its loss was no number any more"
+    if not np.isfinite(course.norm_before[-1]):
+        return "where its gradient was no number any more"
+    return "its last: what it says of the held-out data is no number any more"
 
 
 def _now(course: Course) -> float:
@@ -210,11 +220,15 @@ def _norm_notes(courses: Sequence[Course]) -> tuple[str, ...]:
     notes = []
     if any(course.learner.clip == "value" for course in courses):
         notes.append("By value the limit holds for every single entry, so that the norm of all may stay above it.")
-    broken = [course for course in courses if not np.isfinite(course.norm_before).all()]
-    notes += [
-        f"{course.learner.label}: the norm at update {course.updates} is not a number; clipping cannot mend that."
-        for course in broken
-    ]
+    for course in courses:
+        broken = course.state == "diverged" and not np.isfinite(course.norm_before[-1])
+        beyond = np.flatnonzero(np.isinf(course.norm_before[: course.updates - broken])) + 1
+        if broken:
+            told = f"the norm at update {course.updates} is not a number; clipping cannot mend that."
+            notes.append(f"{course.learner.label}: {told}")
+        if len(beyond):
+            then = " clip_grad_norm_ makes such a gradient zero." if course.learner.clip == "norm" else ""
+            notes.append(f"{course.learner.label}: the norm at update {beyond[0]} is beyond float32.{then}")
     return tuple(notes)
 
 

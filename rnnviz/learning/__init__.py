@@ -69,7 +69,7 @@ def train(training: "Training | None" = None, **settings) -> "Trainer":
 
     Returns:
         An iterator of `Step`, one for each update of each variant. Its `history` holds all that was found so far, also
-        of a training that was left in the middle.
+        of a training that was left in the middle; its `stop()` ends it and gives back what torch held for it.
 
     Raises:
         RnnvizError: for a setting that is not allowed, a training over the budget, or a text or a series that is too

@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, linear, mse_loss
-from torch.nn.utils import clip_grad_norm_, clip_grad_value_, get_total_norm
+from torch.nn.utils import clip_grad_value_, clip_grads_with_norm_, get_total_norm
 
-from rnnviz.core.bptt import backpropagate
+from rnnviz.core.arrivals import FromAbove
+from rnnviz.core.backward import walk_back
 from rnnviz.core.initialisers import generator_for
 from rnnviz.core.network import Network
+from rnnviz.core.scaled import Scaled, log10_sum_of_squares
 from rnnviz.core.unroll import unroll
 from rnnviz.experiments.history import EVERY, Course
 from rnnviz.experiments.run import prepare
@@ -41,7 +43,8 @@ class Step:
         norm_before, norm_after: the total gradient norm before and after clipping.
         held_out: the loss on the held-out data after the update, at every 25th and the last; None at the others.
         score: the task's own measure on them, likewise.
-        state: the variant's state after the update, a name in `rnnviz.experiments.history.STATES`.
+        state: the variant's state after the update, a name in `rnnviz.experiments.history.STATES`; when the training
+            then ends itself, its history alone says so.
     """
 
     learner: str
@@ -62,7 +65,7 @@ class Pupil:
         self.module, self.head = _module(learner, material), _head(training, material)
         self.parameters = [*self.module.parameters(), *self.head.parameters()]
         self.optimiser = OPTIMISERS[training.optimiser](self.parameters, lr=training.learning_rate)
-        self.held_out = torch.tensor(material.held_out.inputs), torch.tensor(material.held_out.targets)
+        self.held_out = torch.from_numpy(material.held_out.inputs), torch.from_numpy(material.held_out.targets)
         self.state, self.seconds, self.made = "waiting", 0.0, 0
         self.record = np.empty((training.updates, 3))
         self.looks: list[tuple[int, float, float]] = []
@@ -97,12 +100,20 @@ class Pupil:
             seconds=self.seconds,
         )
 
-    def update(self, inputs: Tensor, targets: Tensor) -> Step:
-        """Make one update with a batch, and look at the held-out data when it is time."""
+    def begin(self) -> None:
+        """Look at the held-out data with the weights as they were drawn."""
         start = perf_counter()
-        if not self.made:
-            self.look(0)
-        loss, before, after, is_finite = self._learn(inputs, targets)
+        self.look(0)
+        self.seconds += perf_counter() - start
+
+    def update(self, batch: Callable[[int], tuple[Tensor, Tensor]]) -> Step:
+        """Make one update, and look at the held-out data when it is time.
+
+        Args:
+            batch: gives the inputs and the targets for an update, counted from 1.
+        """
+        start = perf_counter()
+        loss, before, after, is_finite = self._learn(*batch(self.made + 1))
         self.record[self.made] = loss, before, after
         self.made += 1
         looked = not is_finite or self.made % EVERY == 0 or self.made == self.training.updates
@@ -113,17 +124,31 @@ class Pupil:
         found = self.looks[-1][1:] if looked else (None, None)
         return Step(self.learner.name, self.made, loss, before, after, *found, self.state)
 
+    def stop(self) -> None:
+        """End it before its time, unless it has ended; what it has found stays, and torch's part of it is let go."""
+        self.state = self.state if self.done else "stopped"
+        self.module = self.head = self.optimiser = self.held_out = None
+        self.parameters = []
+
     def _learn(self, inputs: Tensor, targets: Tensor) -> tuple[float, float, float, bool]:
-        """Loss, the norms before and after clipping, and whether they let the weights be changed."""
+        """Loss, the norms before and after clipping, and whether they let the weights be changed.
+
+        A norm that float32 cannot hold is torch's business as long as every entry is a number.
+        """
         self.optimiser.zero_grad()
         loss = _loss(self.outputs(inputs), targets)
         loss.backward()
-        value = loss.item()
-        before, after = CLIPS[self.learner.clip](self.parameters, self.training.clip_threshold)
-        if not (math.isfinite(value) and math.isfinite(before)):
+        value, norm = loss.item(), _norm(self.parameters)
+        before = norm.item()
+        if not (math.isfinite(value) and (math.isfinite(before) or self._has_numbers())):
             return value, before, before, False
+        after = CLIPS[self.learner.clip](self.parameters, self.training.clip_threshold, norm)
         self.optimiser.step()
         return value, before, after, True
+
+    def _has_numbers(self) -> bool:
+        """Whether every entry of the gradient is finite."""
+        return all(bool(parameter.grad.isfinite().all()) for parameter in self.parameters)
 
     def outputs(self, inputs: Tensor) -> Tensor:
         """(T, B, K) for a task with a loss at every step, (B, K) for one with a loss at the last."""
@@ -135,7 +160,9 @@ class Pupil:
         if self.looks and self.looks[-1][0] == update:
             return
         self.looks.append((update, *self.evaluate()))
-        if all(bool(values.isfinite().all()) for values in (self.held_out[0][:, :PROBE], *self.parameters)):
+        if all(
+            np.isfinite(values.detach().numpy()).all() for values in (self.held_out[0][:, :PROBE], *self.parameters)
+        ):
             self.profiles.append((update, self.profile()))
 
     def evaluate(self) -> tuple[float, float]:
@@ -151,21 +178,31 @@ class Pupil:
         inputs, targets = (part[..., :PROBE] if part.ndim < 3 else part[:, :PROBE] for part in self.held_out)
         weights = {name: values.double().numpy() for name, values in self.module.state_dict().items()}
         config = self.learner.config
-        unrolled = unroll(Network(config.cell, weights, config.nonlinearity), inputs.numpy())
+        (walk,) = (unrolled := unroll(Network(config.cell, weights, config.nonlinearity), inputs.numpy())).walks
         top = torch.tensor(unrolled.output[-1], requires_grad=True)
         said = linear(top, *(values.detach().double() for values in self.head.parameters()))
-        gradient = np.zeros_like(unrolled.output)
+        gradient, norms = np.zeros_like(unrolled.output), np.empty(len(unrolled.output) + 1)
         (at_last,) = torch.autograd.grad(_loss(said, targets[-1] if self.material.task.every else targets), top)
         gradient[-1] = at_last.numpy()
-        return backpropagate(unrolled, gradient).profile[0, 1:]
+        with np.errstate(all="ignore"):
+            for block in walk_back(walk, FromAbove(Scaled.sparse(gradient))):
+                joint = np.concatenate([part.mantissa for part in block.parts], axis=-1)
+                each = Scaled(joint, block.parts[0].exponent).log10_norm()
+                norms[block.rows] = log10_sum_of_squares(each, axis=-1)
+        return norms[1:]
 
     def _state(self, is_finite: bool) -> str:
-        if not is_finite:
+        ended = self.made == self.training.updates
+        if not is_finite or (ended and self._lost()):
             return "diverged"
         last = [score for _, _, score in self.looks[-IN_A_ROW:]]
         if self.training.stop and len(last) == IN_A_ROW and all(map(self.material.is_solved, last)):
             return "solved"
-        return "training" if self.made < self.training.updates else "finished"
+        return "finished" if ended else "training"
+
+    def _lost(self) -> bool:
+        """Whether the held-out loss is no number any more; where it never was one, it says nothing of the weights."""
+        return math.isfinite(self.looks[0][1]) and not math.isfinite(self.looks[-1][1])
 
 
 def _module(learner: Learner, material: Material) -> nn.Module:
@@ -198,26 +235,27 @@ def _loss(outputs: Tensor, targets: Tensor) -> Tensor:
     return cross_entropy(outputs.flatten(0, -2), targets.flatten(), ignore_index=NOTHING)
 
 
-def _norm(parameters: Parameters) -> float:
-    return get_total_norm([parameter.grad for parameter in parameters]).item()
+def _norm(parameters: Parameters) -> Tensor:
+    return get_total_norm([parameter.grad for parameter in parameters])
 
 
-def _unclipped(parameters: Parameters, limit: float) -> tuple[float, float]:
-    return (norm := _norm(parameters)), norm
+def _unclipped(parameters: Parameters, limit: float, norm: Tensor) -> float:
+    return norm.item()
 
 
-def _by_norm(parameters: Parameters, limit: float) -> tuple[float, float]:
-    before = clip_grad_norm_(parameters, limit).item()
-    return before, before * min(1.0, limit / (before + 1e-6))
+def _by_norm(parameters: Parameters, limit: float, norm: Tensor) -> float:
+    """The second half of clip_grad_norm_; what it multiplies with is zero where the norm is infinite."""
+    clip_grads_with_norm_(parameters, limit, norm)
+    before = norm.item()
+    return before * min(1.0, limit / (before + 1e-6)) if math.isfinite(before) else 0.0
 
 
-def _by_value(parameters: Parameters, limit: float) -> tuple[float, float]:
-    before = _norm(parameters)
+def _by_value(parameters: Parameters, limit: float, norm: Tensor) -> float:
     clip_grad_value_(parameters, limit)
-    return before, _norm(parameters)
+    return _norm(parameters).item()
 
 
-CLIPS: dict[str, Callable[[Parameters, float], tuple[float, float]]] = {
+CLIPS: dict[str, Callable[[Parameters, float, Tensor], float]] = {  # clips, and gives the norm that is left
     "off": _unclipped,
     "norm": _by_norm,
     "value": _by_value,

@@ -1,24 +1,28 @@
 """Training with torch: a question becomes events, one for each update, and a history of all that was found."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from time import perf_counter
 
 import torch
 
 from rnnviz.core.initialisers import generator_for
 from rnnviz.experiments.history import EVERY, History
-from rnnviz.experiments.tasks import material
-from rnnviz.experiments.training import Training, check_training_budget
+from rnnviz.experiments.tasks import Material, material
+from rnnviz.experiments.training import TRAINING_BUDGET, Training, check_training_budget
 from rnnviz.learning.pupil import Pupil, Step
 
-MOST_NUMBERS = 5_000_000  # of input that the batches of a turn may hold; larger batches make shorter turns
+MOST_KEPT = 4_000_000  # bytes of batches that the variants share; larger ones are drawn again for each of them
+
+Draw = Callable[[int], tuple[torch.Tensor, torch.Tensor]]
 
 
 class Trainer:
     """A training under way: an iterator of `Step`, and all that it has found so far.
 
     The variants take turns of some updates each, all on the same batches. Nothing of torch's global state is read or
-    changed: neither its random generator nor its number of threads.
+    changed: neither its random generator nor its number of threads. It ends itself when its updates have taken
+    longer than a training may, whatever was estimated.
 
     Args:
         training: what is asked.
@@ -29,22 +33,38 @@ class Trainer:
 
     def __init__(self, training: Training):
         self.training, self.material = training, material(training)
-        check_training_budget(training, self.material.steps)
+        check_training_budget(training, self.material)
         self._pupils = tuple(Pupil(training, self.material, learner) for learner in training.learners)
-        self._events = self._walk()
+        self._work = _work(training, self._pupils, _batches(training, self.material))
 
     def __iter__(self) -> Iterator[Step]:
         return self
 
     def __next__(self) -> Step:
-        return next(self._events)
+        while (step := self._piece()) is None:
+            pass
+        return step
 
     def advance(self, seconds: float) -> None:
-        """Make updates until so much time has passed, but at least one, or until all is done."""
+        """Work until so much time has passed, but at least one update or first look, or until all is done."""
         until = perf_counter() + seconds
-        for _ in self:
+        while not self.done:
+            self._piece()
             if perf_counter() >= until:
                 return
+
+    def stop(self) -> None:
+        """End it for good: what was found stays, a course under way is "stopped", and torch's memory is given back."""
+        self._work = iter(())
+        for pupil in self._pupils:
+            pupil.stop()
+
+    def _piece(self) -> Step | None:
+        """One update, or the look before a variant's first one, which makes no step."""
+        step = next(self._work)
+        if sum(pupil.seconds for pupil in self._pupils) > TRAINING_BUDGET:
+            self.stop()
+        return step
 
     @property
     def done(self) -> bool:
@@ -53,9 +73,9 @@ class Trainer:
 
     @property
     def progress(self) -> float:
-        """The share of all updates that is behind us, 0 to 1; what a stopped variant leaves out is no part of them."""
+        """The share of all updates that is behind us, 0 to 1; what an ended variant leaves out is no part of them."""
         made = sum(pupil.made for pupil in self._pupils)
-        return made / (made + sum(pupil.left for pupil in self._pupils))
+        return 1.0 if self.done else made / (made + sum(pupil.left for pupil in self._pupils))
 
     @property
     def seconds_left(self) -> float | None:
@@ -72,21 +92,25 @@ class Trainer:
         vars(found)["material"] = self.material  # made once for all histories
         return found
 
-    def _walk(self) -> Iterator[Step]:
-        numbers = self.training.batch_size * self.material.steps * self.material.input_size
-        turn = max(1, min(EVERY, MOST_NUMBERS // numbers))
-        for first in range(1, self.training.updates + 1, turn):
-            if self.done:
-                return
-            last = min(first + turn - 1, self.training.updates)
-            batches = [self._batch(update) for update in range(first, last + 1)]
-            for pupil in self._pupils:
-                for inputs, targets in batches:
-                    if pupil.done:
-                        break
-                    yield pupil.update(inputs, targets)
 
-    def _batch(self, update: int) -> tuple[torch.Tensor, torch.Tensor]:
-        generator = generator_for(self.training.seed, "batch", str(update))
-        batch = self.material.draw(generator, self.training.batch_size)
-        return torch.tensor(batch.inputs), torch.tensor(batch.targets)
+def _work(training: Training, pupils: tuple[Pupil, ...], batch: Draw) -> Iterator[Step | None]:
+    """All work in turns of some updates for each variant; None for the look before a variant's first update."""
+    for last in range(EVERY, training.updates + EVERY, EVERY):
+        for pupil in pupils:
+            if not pupil.looks:
+                yield pupil.begin()
+            while not pupil.done and pupil.made < last:
+                yield pupil.update(batch)
+
+
+def _batches(training: Training, material: Material) -> Draw:
+    """What gives the batch of each update, the same to all variants; a turn's are kept where they are small."""
+
+    def draw(update: int) -> tuple[torch.Tensor, torch.Tensor]:
+        generator = generator_for(training.seed, "batch", str(update))
+        batch = material.draw(generator, training.batch_size)
+        return torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets)
+
+    size = 4 * training.batch_size * material.steps * material.input_size
+    kept = EVERY if len(training.learners) > 1 and EVERY * size <= MOST_KEPT else 0
+    return lru_cache(kept)(draw)

@@ -37,13 +37,11 @@ class Lesson:
         trainer: a `rnnviz.learning.training.Trainer`; it keeps what it has found when it is paused, stopped, or the
             visitor looks at another page.
         running: whether it goes on.
-        stopped: whether the visitor has ended it.
         waiting: whether other visitors' trainings had the last turn.
     """
 
     trainer: Any
     running: bool = True
-    stopped: bool = False
     waiting: bool = False
 
     def go_on(self) -> None:
@@ -58,15 +56,21 @@ class Lesson:
         if self.trainer.done:  # and else as it is: a visitor may have pressed Pause meanwhile
             self.running = False
 
+    def stop(self) -> None:
+        """End it for good, once the slice under way has ended."""
+        self.running = False
+        with TURN:
+            self.trainer.stop()
+
     @property
     def words(self) -> str:
         """How far it is."""
-        trainer, left = self.trainer, self.trainer.seconds_left
-        made = f"{sum(course.updates for course in trainer.history.courses)} updates"
+        trainer, left, courses = self.trainer, self.trainer.seconds_left, self.trainer.history.courses
+        made = f"{sum(course.updates for course in courses)} updates"
+        if any(course.state == "stopped" for course in courses):
+            return f"Stopped after {made}; what was found stays."
         if trainer.done:
             return f"Done: {made}."
-        if self.stopped:
-            return f"Stopped after {made}; what was found stays."
         if not self.running:
             return f"Paused after {made}."
         if self.waiting:
@@ -154,7 +158,7 @@ def _named(name: str, value: Any) -> str:
 
 def _buttons(present: Lesson | None) -> None:
     """What can be done with a training at this moment."""
-    under_way = bool(present and not present.trainer.done and not present.stopped)
+    under_way = bool(present and not present.trainer.done)
     help = "Trains every variant from the start, with the settings above."
     st.button("Train again" if present else "Train", icon=":material/school:", key="train", on_click=_wish, help=help)
     if under_way and present.running:
@@ -178,7 +182,7 @@ def _resume() -> None:
 
 
 def _stop() -> None:
-    lesson().running, lesson().stopped = False, True
+    lesson().stop()
 
 
 def _begin(session: Session) -> None:
@@ -192,6 +196,9 @@ def _begin(session: Session) -> None:
             from rnnviz.learning import train
 
             torch.set_num_threads(1)  # small products: a second thread would only wait, and take a visitor's core
-            st.session_state[KEY] = Lesson(train(TRAIN.part(Training, session.values)))
+            begun, before = Lesson(train(TRAIN.part(Training, session.values))), lesson()
+            st.session_state[KEY] = begun
+            if before:
+                before.stop()
     except RnnvizError as problem:
         st.warning(tools.quoted(plain(problem, TRAIN.knobs)))

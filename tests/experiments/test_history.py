@@ -20,10 +20,12 @@ TRAINING = Training(cells=("lstm", "irnn"), clips=("norm", "off"), length=6, upd
 
 
 def course(learner, updates, state, seed=0):
-    """A course with every field drawn."""
-    generator, looks = np.random.default_rng(seed), 1 + updates // EVERY if updates else 0
+    """A course with every field drawn, and the looks that one in its state has had."""
+    generator, broken = np.random.default_rng(seed), state == "diverged"
     loss, before, after = generator.uniform(size=(3, updates))
-    when = EVERY * np.arange(looks)
+    when = np.array(sorted({*range(0, updates + 1 - broken, EVERY)} | ({updates - 1} if broken else set())))
+    when = when if updates else when[:0]
+    looks = len(when)
     return Course(
         learner,
         loss,
@@ -50,11 +52,15 @@ def history():
     return History(TRAINING, tuple(courses))
 
 
+def file_of(of: History) -> bytes:
+    file = io.BytesIO()
+    of.save(file)
+    return file.getvalue()
+
+
 @cache
 def saved() -> bytes:
-    file = io.BytesIO()
-    history().save(file)
-    return file.getvalue()
+    return file_of(history())
 
 
 def assert_same(one, other):
@@ -227,6 +233,106 @@ def test_a_folder_that_is_not_there_cannot_be_written_to(tmp_path):
     assert message == "path: must be a file that can be written, got 'history.npz', which cannot."
 
 
+@pytest.mark.parametrize("name", ["a\0b.npz", "a\ud800.npz", "", "x" * 5000])
+def test_a_name_that_no_file_can_have_is_refused(tmp_path, name):
+    message = refusal(history().save, f"{tmp_path}/{name}" if name else name)
+    assert message.startswith("path: must be a file that can be written, got '")
+    assert message.endswith("', which cannot." if len(name) < 100 else "..., which cannot.")
+    assert str(tmp_path) not in message
+    assert message.encode()
+    told(f"{tmp_path}/{name}" if name else name)
+
+
+def test_a_file_that_is_open_otherwise_is_refused(tmp_path):
+    sentence = "path: must be a file that can be written, got a {}, which cannot."
+    for mode, kind in (("w", "TextIOWrapper"), ("rb", "BufferedReader")):
+        (tmp_path / "file").touch()
+        with (tmp_path / "file").open(mode) as file:
+            assert refusal(history().save, file) == sentence.format(kind)
+        assert refusal(history().save, file) == sentence.format(kind)  # closed by now
+    assert refusal(history().save, 3) == sentence.format("int")
+
+
+FINISHED, WAITING, DIVERGED, LEARNS = range(4)
+
+
+def with_course(which, change=None, **fields) -> History:
+    """The history with one course changed: fields that take the place of its own, or {array: (place, value)}."""
+    courses = list(history().courses)
+    for name, (place, value) in (change or {}).items():
+        fields[name] = getattr(courses[which], name).copy()
+        fields[name][place] = value
+    courses[which] = dataclasses.replace(courses[which], **fields)
+    return History(TRAINING, tuple(courses))
+
+
+def cut(made, state):
+    """A course like that of the history which learns, but with so many updates."""
+    return vars(course(TRAINING.learners[LEARNS], made, state))
+
+
+@pytest.mark.parametrize(
+    ("which", "change", "fields"),
+    [
+        (FINISHED, {"norm_before": (7, -1.0)}, {}),
+        (FINISHED, {"norm_after": (7, -1.0)}, {}),
+        (FINISHED, {"norm_before": (7, np.nan)}, {}),
+        (FINISHED, {"norm_after": (49, np.nan)}, {}),
+        (FINISHED, {"loss": (7, np.nan)}, {}),
+        (FINISHED, {"loss": (49, np.inf)}, {}),
+        (FINISHED, {"loss": (0, -0.1)}, {}),
+        (FINISHED, {}, {"state": "training"}),
+        (FINISHED, {}, {"state": "stopped"}),
+        (FINISHED, {}, {"state": "diverged"}),
+        (DIVERGED, {"loss": (11, 1.0), "norm_before": (11, 1.0), "norm_after": (11, 1.0)}, {}),
+        (DIVERGED, {"loss": (10, np.nan)}, {}),
+        (DIVERGED, {"norm_before": (10, np.nan)}, {}),
+        (DIVERGED, {"evaluated": (1, 12)}, {}),
+        (DIVERGED, {}, {"state": "training"}),
+        (LEARNS, {}, {"state": "finished"}),
+        (LEARNS, {}, {"state": "solved"}),
+        (LEARNS, {}, {"state": "waiting"}),
+        (LEARNS, {"evaluated": (1, 24)}, {}),
+        (LEARNS, {"profiled": (1, 24)}, {}),
+        (LEARNS, {}, dict.fromkeys(("evaluated", "profiled"), np.zeros(0, np.int64))
+         | dict.fromkeys(("held_out", "score"), np.zeros(0)) | {"profile": np.zeros((0, 6))}),
+        (WAITING, {}, {"state": "finished"}),
+        (WAITING, {}, {"state": "diverged"}),
+        (LEARNS, {}, cut(5, "finished")),
+    ],
+)  # fmt: skip
+def test_what_cannot_have_been_is_refused(which, change, fields):
+    fields = {name: value for name, value in fields.items() if name != "learner"}
+    assert told(file_of(with_course(which, change, **fields))) == ours(NEVER)
+
+
+@pytest.mark.parametrize(
+    ("which", "change", "fields"),
+    [
+        (FINISHED, {"norm_before": (7, np.inf), "norm_after": (7, 0.0)}, {}),
+        (FINISHED, {"norm_before": (7, np.inf), "norm_after": (7, np.inf)}, {}),
+        (FINISHED, {"held_out": (1, np.nan)}, {}),
+        (FINISHED, {"held_out": (2, np.inf)}, {"state": "diverged"}),
+        (FINISHED, {"held_out": (2, np.inf), "norm_before": (49, np.inf)}, {"state": "diverged"}),
+        (FINISHED, {}, {"state": "solved"}),
+        (FINISHED, {}, {"profiled": np.array([0, 50]), "profile": np.zeros((2, 6))}),
+        (DIVERGED, {"norm_before": (11, 1.0), "norm_after": (11, 1.0)}, {}),
+        (DIVERGED, {"loss": (11, 1.0)}, {}),
+        (WAITING, {}, {"state": "stopped"}),
+        (WAITING, {}, {
+            "evaluated": np.zeros(1, np.int64), "held_out": np.ones(1), "score": np.ones(1), "state": "stopped",
+        }),
+        (LEARNS, {}, {"state": "stopped"}),
+        (LEARNS, {}, cut(25, "solved")),
+        (LEARNS, {}, cut(1, "diverged") | {"loss": np.array([np.nan])}),
+    ],
+)  # fmt: skip
+def test_what_can_have_been_is_read(which, change, fields):
+    fields = {name: value for name, value in fields.items() if name != "learner"}
+    kept = with_course(which, change, **fields)
+    assert_same(History.load(io.BytesIO(file_of(kept))), kept)
+
+
 def npy(shape, kind="<f8"):
     """The header of an array without its numbers."""
     made = io.BytesIO()
@@ -316,7 +422,7 @@ def test_horizon_and_share():
 
 def test_a_history_is_done_when_every_course_is():
     assert not history().done
-    ends = ("solved", "finished", "diverged", "finished")
+    ends = ("solved", "finished", "diverged", "stopped")
     courses = [dataclasses.replace(c, state=state) for c, state in zip(history().courses, ends, strict=True)]
     assert History(TRAINING, tuple(courses)).done
     assert history().material.steps == material(TRAINING).steps == 6

@@ -1,4 +1,5 @@
 import itertools
+import re
 import unicodedata
 from collections import Counter
 
@@ -537,3 +538,53 @@ def test_the_most_and_the_least_that_a_text_may_have():
 def test_other_tasks_do_not_look_at_the_text():
     for name in (*MADE, *SERIES):
         assert made(name, text="a").steps
+
+
+APART = "The 256 held-out sequences are drawn apart from those that are learnt from."
+
+
+def met(task, **fields) -> int:
+    """How many held-out sequences come among those that a training draws, found by drawing them."""
+    training = Training(task=task, **fields)
+    ready, seen = material(training), set()
+    for update in range(1, training.updates + 1):
+        batch = ready.draw(generator_for(training.seed, "batch", str(update)), training.batch_size)
+        seen |= {inputs.tobytes() for inputs in batch.inputs.swapaxes(0, 1)}
+    return sum(inputs.tobytes() in seen for inputs in ready.held_out.inputs.swapaxes(0, 1))
+
+
+def test_held_out_sequences_that_are_met_in_training_are_told():
+    assert met("order", length=2, updates=5) == 256
+    told = made("order", 2, updates=5).held_out_text
+    assert told == f"{APART} There are 4 different ones in all, so that all of the 256 are met in training too."
+    for length, updates in ((6, 40), (10, 800), (12, 700)):
+        found = met("order", length=length, updates=updates)
+        told = made("order", length, updates=updates).held_out_text
+        expected = int(re.search(r"about (\d+) of the 256 (is|are) met", told)[1])
+        assert abs(found - expected) <= 4 * np.sqrt(expected) + 1
+    assert made("order", 30).held_out_text == APART
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_where_there_are_many_sequences_none_is_expected_twice(length):
+    for name in ("adding", "sine", "copy"):
+        assert made(name, length).held_out_text == APART
+    assert met("copy", length=length, updates=10) == 0
+    most = made("copy", 2, updates=10_000, batch_size=256).held_out_text
+    assert most == f"{APART} There are 1·10⁹ different ones in all, so that about 1 of the 256 is met in training too."
+
+
+@pytest.mark.parametrize("length", [2, 3, 4, 5, 6])
+def test_the_orders_that_there_are_were_counted(length):
+    batch = drawn("order", 40_000, length)
+    different = {inputs.tobytes() for inputs in batch.inputs.swapaxes(0, 1)}
+    assert f"There are {len(different)} different ones in all" in made("order", length, updates=10_000).held_out_text
+
+
+def test_real_data_say_where_the_held_out_part_begins():
+    for name in SERIES:
+        assert made(name).held_out_text.startswith("Held out are all windows with an answer in the last fifth; ")
+    text = shipped_text()
+    kept = f"The last {len(text) // 5} of {len(text)} characters are held out; "
+    assert made("characters").held_out_text == kept + "a passage that the text repeats may stand in both parts."
+    assert all(made(name).held_out_text.endswith(".") for name in TASKS)

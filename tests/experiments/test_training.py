@@ -13,17 +13,19 @@ from rnnviz.core.initialisers import INITIALISERS
 from rnnviz.experiments.comparison import VARIANTS
 from rnnviz.experiments.knobs import knobs
 from rnnviz.experiments.run import prepare
-from rnnviz.experiments.tasks import TASKS
+from rnnviz.experiments.tasks import TASKS, material
 from rnnviz.experiments.training import (
     CLIPS,
     LABELS,
     LEARNERS,
+    LONGEST_UPDATE,
     MOST_VARIANTS,
     OPTIMISERS,
     TRAINING_BUDGET,
     Training,
     check_training_budget,
     training_seconds,
+    update_seconds,
 )
 from tests.support import NONSENSE, assert_clear, refusal
 
@@ -243,49 +245,97 @@ def test_labels_say_what_the_variants_do_not_share(fields, expected):
     assert found == (expected or [LABELS[cell] for cell in fields["cells"]])
 
 
-def counted(training, steps) -> float:
-    """The estimate written again with plain loops: an update, its steps, and the rows of their matrices."""
-    seconds = 0.0
-    for learner in training.learners:
-        step, product = {"rnn": (40, 2e-4), "lstm": (20, 4e-4), "gru": (120, 4e-4)}[learner.config.cell]  # µs
-        rows = training.batch_size * training.hidden_size
-        seconds += 1e-6 * training.updates * (1000 + steps * (step + rows * (training.hidden_size + 64) * product))
-    return seconds
+MANY = "".join(chr(33 + k % 256) for k in range(5000))  # a text of 256 different characters
 
 
-@pytest.mark.parametrize("fields", [{}, {"cells": ("relu",), "hidden_size": 128, "batch_size": 1}, {"updates": 1}])
+def asked(**fields):
+    """A training and its material."""
+    training = Training(**fields)
+    return training, material(training)
+
+
+def counted(learner, made, batch) -> float:
+    """The estimate of one update written again, in µs and with plain loops over the steps."""
+    step, gates = {"rnn": (40, 1), "lstm": (8, 4), "gru": (140, 3)}[learner.config.cell]
+    units, seconds, numbers = max(8, learner.config.hidden_size), 1300.0, 0
+    for t in range(made.steps):
+        says = made.task.every or t == made.steps - 1
+        seconds += step + batch * gates * units * (7e-3 + 8e-5 * (units + made.input_size))
+        seconds += 8e-5 * batch * units * made.output_size * says
+        numbers += batch * (made.input_size + made.output_size * says)
+    return 1e-6 * (seconds + 9e-3 * max(0, numbers - 2e6))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"cells": ("relu",), "hidden_size": 128, "batch_size": 1, "length": 2},
+        {"updates": 1, "hidden_size": 1},
+        {"task": "copy", "updates": 60},
+        {"task": "characters", "text": MANY, "cells": ("rnn", "gru"), "length": 100, "batch_size": 64},
+    ],
+)
 def test_the_estimate_counts_the_operations(fields):
-    for steps in (2, 50):
-        training = Training(**fields)
-        np.testing.assert_allclose(training_seconds(training, steps), counted(training, steps), rtol=1e-12)
+    training, made = asked(**fields)
+    expected, tried = 0.0, made.held_out.inputs.shape[1] + 32
+    for learner in training.learners:
+        once = counted(learner, made, training.batch_size)
+        np.testing.assert_allclose(update_seconds(learner, made, training.batch_size), once, rtol=1e-12)
+        expected += training.updates * once + (2 + training.updates // 25) * counted(learner, made, tried) / 2
+    np.testing.assert_allclose(training_seconds(training, made), expected, rtol=1e-12)
 
 
 def test_the_estimate_grows_with_everything_that_makes_a_training_longer():
-    small = Training(cells=("gru",), updates=100)
-    less = training_seconds(small, 30)
-    for larger in ({"updates": 200}, {"hidden_size": 64}, {"batch_size": 64}, {"cells": ("gru", "rnn")}):
-        assert training_seconds(dataclasses.replace(small, **larger), 30) > less
-    assert training_seconds(small, 31) > less
+    small = {"cells": ("gru",), "updates": 100, "task": "characters", "batch_size": 64}
+    less = training_seconds(*asked(**small))
+    changes = ("updates", 200), ("hidden_size", 64), ("batch_size", 65), ("cells", ("gru", "rnn")), ("length", 31)
+    for larger in (dict([change]) for change in (*changes, ("text", MANY))):
+        assert training_seconds(*asked(**small | larger)) > less
 
 
 def test_the_budget_refuses_word_for_word_what_would_take_too_long():
-    check_training_budget(Training(), 30)
-    check_training_budget(Training(updates=5000, length=100), 100)
-    check_training_budget(Training(hidden_size=128, updates=2000), 30)
-    huge = Training(updates=10_000, length=200, hidden_size=128, batch_size=256)
+    for fields in ({}, {"updates": 5000, "length": 100}, {"hidden_size": 128, "updates": 2000}):
+        check_training_budget(*asked(**fields))
+    long = asked(updates=10_000, length=200)
     with pytest.raises(BudgetError):
-        check_training_budget(huge, 200)
-    message = refusal(check_training_budget, huge, 200)
+        check_training_budget(*long)
+    message = refusal(check_training_budget, *long)
     assert message == (
         "updates, length, hidden_size, batch_size: this training would take about "
-        f"{training_seconds(huge, 200):.0f} s; allowed are 300 s, so make one of them smaller."
+        f"{training_seconds(*long):.0f} s; allowed are 300 s, so make one of them smaller."
     )
-    assert TRAINING_BUDGET == 300.0
+    assert (TRAINING_BUDGET, LONGEST_UPDATE) == (300.0, 0.3)
+
+
+def test_an_update_that_would_make_others_wait_is_refused_word_for_word():
+    huge = {"cells": ("lstm", "rnn"), "length": 200, "hidden_size": 128, "batch_size": 256, "updates": 1}
+    message = refusal(check_training_budget, *asked(**huge))
+    assert message == (
+        "length, hidden_size, batch_size: one update would take about 0.46 s; allowed are 0.3 s, so make one of them "
+        "smaller."
+    )
+    for smaller in ({"length": 100}, {"hidden_size": 64}, {"batch_size": 128}, {"cells": ("rnn",)}):
+        check_training_budget(*asked(**huge | smaller))
+
+
+def test_a_large_alphabet_does_not_evade_the_budget():
+    fields = {"task": "characters", "text": MANY, "cells": ("rnn",), "length": 200, "batch_size": 256, "hidden_size": 1}
+    training, made = asked(**fields, updates=10_000)
+    assert (made.input_size, made.output_size) == (256, 256)
+    assert training_seconds(training, made) > 1600  # what it was measured to take
+    assert "this training would take about" in refusal(check_training_budget, training, made)
+    check_training_budget(*asked(**fields | {"text": "ab" * 2500}, updates=10_000))
 
 
 def test_the_budget_s_edge():
-    training = Training(cells=("rnn",), updates=1, hidden_size=1, batch_size=1)
-    within = int((TRAINING_BUDGET - 1e-3) / (4e-5 + 65 * 2e-10))
-    check_training_budget(training, within)
+    made = asked(cells=("gru",), length=200)[1]
+    low, high = 1, 10_000
+    while high - low > 1:  # by halves, to the number of updates from which on it is too long
+        middle = (low + high) // 2
+        within = training_seconds(Training(cells=("gru",), length=200, updates=middle), made) <= TRAINING_BUDGET
+        low, high = (middle, high) if within else (low, middle)
+    check_training_budget(Training(cells=("gru",), length=200, updates=low), made)
     with pytest.raises(BudgetError):
-        check_training_budget(training, within + 1)
+        check_training_budget(Training(cells=("gru",), length=200, updates=high), made)
+    assert 5000 < low < high < 10_000

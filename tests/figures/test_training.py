@@ -211,6 +211,22 @@ def test_a_norm_that_is_not_a_number_is_a_cross_at_the_upper_edge():
     assert "LSTM: the norm at update 1 is not a number; clipping cannot mend that." in drawing.notes
 
 
+def test_a_norm_beyond_float32_does_not_end_a_course_that_lives_on():
+    before = EVERY_STATE.courses[0].norm_before.copy()
+    before[41] = np.inf
+    drawing = norms_per_update(shown(changed(EVERY_STATE, 0, norm_before=before)), LIGHT)
+    said = "LSTM: the norm at update 42 is beyond float32. clip_grad_norm_ makes such a gradient zero."
+    assert said in drawing.notes
+    assert not any(said.startswith("LSTM: the norm at update 150") for said in drawing.notes)
+
+
+def test_a_stopped_course_is_called_stopped():
+    stopped = history((120, 0), ("stopped",), {"cells": ("lstm", "rnn")})
+    drawing = losses(shown(stopped), LIGHT)
+    assert [badge.text for badge in drawing.badges] == ["stopped after 120 updates", "stopped before it began"]
+    assert drawing.answer.startswith("LSTM was stopped after 120 updates (loss ")
+
+
 def test_a_norm_of_zero_lies_at_the_foot():
     drawing = norms_per_update(shown(HISTORIES["nothing"]), LIGHT)
     assert set(named(drawing, "LSTM")["y"]) == {np.float32(drawing.figure["layout"]["yaxis"]["range"][0])}
@@ -234,7 +250,8 @@ def test_the_scores_and_the_goal():
         f"the goal is at most {of.material.goal:g}."
     )
     middle = np.median(course.loss[-25:])
-    assert drawing.notes == (
+    assert drawing.notes[-1] == EVERY_STATE.material.held_out_text != ""
+    assert drawing.notes[:-1] == (
         f"Loss on held-out data and in training: LSTM: {course.held_out[-1]:.2g} and {middle:.2g}.",
     )
 

@@ -1,10 +1,13 @@
 """Training against an independently written torch loop, and against autograd through a loop over cells."""
 
 import dataclasses
+import gc
 import subprocess
 import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
+from time import process_time
 
 import numpy as np
 import pytest
@@ -17,9 +20,10 @@ from rnnviz.core.unroll import unroll
 from rnnviz.errors import BudgetError
 from rnnviz.experiments import tasks
 from rnnviz.experiments.tasks import NOTHING, Batch, Material, Task
-from rnnviz.experiments.training import Training
+from rnnviz.experiments.training import Training, update_seconds
 from rnnviz.learning import train
-from rnnviz.learning.pupil import EVERY, PROBE
+from rnnviz.learning.pupil import EVERY, PROBE, Pupil
+from rnnviz.learning.training import _batches
 from tests.support import refusal
 
 MODULES = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
@@ -248,7 +252,7 @@ def test_in_slices_or_in_one_go():
         trainer.advance(0.0)
         calls += 1
         trainer.history  # noqa: B018, looking changes nothing
-    assert calls == len(steps)
+    assert calls == len(steps) + 4  # the look before the first update of each variant is a slice of its own
     assert_same(trainer.history, whole.history)
     trainer.advance(10.0)  # nothing is left
     assert list(trainer) == []
@@ -263,12 +267,52 @@ def test_variants_take_turns_on_the_same_batches():
     np.testing.assert_array_equal(trainer.history.courses[3].loss, alone.history.courses[0].loss)
 
 
-def test_large_batches_make_shorter_turns_and_the_same_numbers(monkeypatch):
+def test_the_clock_is_looked_at_after_every_update(monkeypatch):
+    """No slice draws, looks and learns for more than one update beyond its end."""
+    done = []
+    for name in ("begin", "update"):
+        whole = getattr(Pupil, name)
+        monkeypatch.setattr(Pupil, name, lambda *a, whole=whole, name=name: (done.append(name), whole(*a))[1])
+    drawn = counted_draws(monkeypatch)
+    trainer = train(**QUESTION)
+    for expected, draws in ((["begin"], 0), (["update"], 1), (["update"], 2)):
+        done.clear()
+        trainer.advance(0.0)
+        assert (done, len(drawn)) == (expected, draws)
+    done.clear()
+    next(trainer)
+    assert done == ["update"]
+
+
+def counted_draws(monkeypatch) -> list:
+    """Gets one more entry with every batch that is drawn."""
+    drawn = []
+    with_draw(monkeypatch, lambda n, inputs: (drawn.append(n), inputs)[1])
+    return drawn
+
+
+def test_large_batches_are_drawn_again_and_small_ones_once_for_all(monkeypatch):
+    drawn = counted_draws(monkeypatch)
     whole, _ = finished(**QUESTION)
-    monkeypatch.setattr("rnnviz.learning.training.MOST_NUMBERS", 1)
-    trainer, steps = finished(**QUESTION)
-    assert len({step.learner for step in steps[:4]}) == 4
+    assert len(drawn) == 60
+    monkeypatch.setattr("rnnviz.learning.training.MOST_KEPT", 1)
+    drawn.clear()
+    trainer, _ = finished(**QUESTION)
+    assert len(drawn) == 4 * 60
     assert_same(trainer.history, whole.history)
+
+
+def test_no_more_than_a_few_megabytes_of_batches_are_kept():
+    text = "".join(chr(33 + k % 256) for k in range(2000))
+    fields = {"task": "characters", "text": text, "cells": ("rnn", "gru"), "hidden_size": 4, "updates": 30}
+    for length, batch_size, kept in ((200, 16, 0), (100, 8, 0), (10, 16, 0), (10, 8, 25)):
+        training = Training(length=length, batch_size=batch_size, **fields)
+        batches = _batches(training, tasks.material(training))
+        held = {id(batches(update)[0]): batches(update)[0] for update in range(1, 31)}
+        assert batches.cache_info().currsize == kept
+        assert kept * sum(inputs.nbytes for inputs in held.values()) / 30 <= 4e6
+        again = _batches(training, tasks.material(training))
+        assert all(torch.equal(*pair) for pair in zip(batches(3), again(3), strict=True))
 
 
 def test_progress_and_time_left():
@@ -366,15 +410,158 @@ EXPLODING = {"cells": ("irnn",), "clips": ("off", "norm"), "length": 50, "optimi
 
 
 def test_a_diverged_variant_stops_and_the_others_go_on():
-    trainer, steps = finished(**EXPLODING, updates=40, seed=1)
+    trainer, steps = finished(**EXPLODING, updates=40)
     broken, other = trainer.history.courses
-    assert (broken.state, broken.broke_at, other.state, other.updates) == ("diverged", 2, "finished", 40)
-    assert np.isinf(broken.norm_before[-1])
-    assert len(steps) == 42
-    _, (losses, before, _) = loop(Training(**EXPLODING | {"clips": ("off",)}, updates=2, seed=1))
-    np.testing.assert_allclose(broken.loss, losses, rtol=1e-4)
-    np.testing.assert_allclose(broken.norm_before, before, rtol=1e-4)
+    assert (broken.state, broken.broke_at, other.state, other.updates) == ("diverged", 4, "finished", 40)
+    assert np.isnan(broken.loss[-1])
+    assert len(steps) == 44
+    _, (losses, before, _) = loop(Training(**EXPLODING | {"clips": ("off",)}, updates=3))
+    np.testing.assert_allclose(broken.loss[:-1], losses, rtol=1e-4)
+    np.testing.assert_allclose(broken.norm_before[:-1], before, rtol=1e-4)
     assert trainer.progress == 1.0
+
+
+@pytest.mark.parametrize("updates", [1, 2, 3, 4])
+def test_a_course_that_its_last_update_breaks_is_diverged(updates):
+    trainer, steps = finished(**EXPLODING | {"clips": ("off",)}, updates=updates)
+    (course,) = trainer.history.courses
+    assert np.isfinite(course.loss[:3]).all()
+    state, broke_at, looks = {3: ("diverged", 3, [0, 3]), 4: ("diverged", 4, [0, 3])}.get(
+        updates, ("finished", None, [0, updates])
+    )
+    assert (course.state, course.broke_at, course.evaluated.tolist()) == (state, broke_at, looks)
+    assert (steps[-1].state, np.isfinite(course.held_out[-1])) == (state, state == "finished")
+
+
+def with_huge_gradients(monkeypatch, huge):
+    """The adding problem with gradients of some size at the third update: its targets are as far away."""
+    task = tasks.TASKS["adding"]
+
+    def prepare(training):
+        made, drawn = task.prepare(training), []
+
+        def draw(generator, count):
+            drawn.append(None)
+            batch = made.draw(generator, count)
+            return Batch(batch.inputs, batch.targets + np.float32(huge if len(drawn) == 3 else 0.0))
+
+        return dataclasses.replace(made, draw=draw)
+
+    monkeypatch.setitem(tasks.TASKS, "adding", dataclasses.replace(task, prepare=prepare))
+
+
+@pytest.mark.parametrize(
+    ("clip", "optimiser"), [("off", "adam"), ("norm", "sgd"), ("norm", "adam"), ("value", "sgd"), ("value", "adam")]
+)
+def test_where_the_norm_alone_overflows_it_goes_on_as_torch_does(monkeypatch, clip, optimiser):
+    with_huge_gradients(monkeypatch, -1e19)  # its square is a float32, but not that of the gradient, twice as large
+    fields = {"cells": ("gru",), "clips": (clip,), "clip_threshold": 0.5, "learning_rate": 1e-6, "stop": False}
+    training = Training(**SMALL | fields | {"batch_size": 1}, optimiser=optimiser)
+    trainer, _ = finished(training=training)
+    (course,), (pupil,) = trainer.history.courses, trainer._pupils
+    assert (course.state, course.updates, course.norm_before[2]) == ("finished", 30, np.inf)
+    assert np.isfinite(course.loss).all()
+    assert np.isfinite(np.delete(course.norm_before, 2)).all()
+    parameters, (losses, before, after) = loop(training)
+    for ours, theirs in zip(pupil.parameters, parameters, strict=True):
+        np.testing.assert_allclose(ours.detach(), theirs.detach(), rtol=2e-5, atol=1e-6)
+    np.testing.assert_allclose(course.loss, losses, rtol=1e-5)
+    np.testing.assert_allclose(course.norm_before, before, rtol=1e-5)
+    np.testing.assert_allclose(course.norm_after, after, rtol=1e-5)
+    expected = {"off": np.inf, "norm": 0.0}.get(clip, after[2])
+    assert course.norm_after[2] == pytest.approx(expected)
+    assert bool(course.clipped[2]) is (clip != "off")
+
+
+@pytest.mark.parametrize("clip", ["off", "norm", "value"])
+def test_an_infinite_entry_of_the_gradient_is_the_end(monkeypatch, clip):
+    trainer = train(cells=("gru",), clips=(clip,), **SMALL)
+    next(trainer)
+    (pupil,) = trainer._pupils
+    pupil.head.bias.register_hook(lambda gradient: gradient + torch.inf)
+    assert next(trainer).state == "diverged"
+    assert trainer.history.courses[0].broke_at == 2
+    assert all(bool(parameter.isfinite().all()) for parameter in pupil.parameters)
+
+
+def test_stop_ends_it_for_good_and_gives_back_what_it_held():
+    trainer = train(**QUESTION)
+    for _ in range(EVERY + 3):
+        next(trainer)
+    before = trainer.history
+    held = [weakref.ref(part) for p in trainer._pupils for part in (p.module, p.head, p.optimiser, p.held_out[0])]
+    held.append(weakref.ref(trainer._work))
+    trainer.stop()
+    gc.collect()
+    assert [ref() for ref in held] == [None] * 17
+    after = trainer.history
+    assert_same(after, before, but=("seconds", "state"))
+    assert [course.state for course in after.courses] == ["stopped"] * 4
+    assert after.done
+    assert (trainer.done, trainer.progress, trainer.seconds_left) == (True, 1.0, 0.0)
+    for _ in range(2):
+        with pytest.raises(StopIteration):
+            next(trainer)
+    trainer.advance(10.0)
+    trainer.stop()
+    assert_same(trainer.history, after)
+
+
+def test_stop_before_the_first_update_and_after_the_last():
+    trainer = train(**QUESTION)
+    trainer.stop()
+    assert list(trainer) == []
+    assert (trainer.progress, trainer.seconds_left) == (1.0, 0.0)
+    assert [(course.state, course.updates) for course in trainer.history.courses] == [("stopped", 0)] * 4
+    trainer, _ = finished(**EXPLODING, updates=10)
+    before = trainer.history
+    trainer.stop()
+    assert_same(trainer.history, before)
+    assert [course.state for course in before.courses] == ["diverged", "finished"]
+
+
+def test_a_training_ends_itself_when_it_has_taken_as_long_as_one_may(monkeypatch):
+    trainer, calls = train(**QUESTION), []
+    whole = Pupil.update
+
+    def slow(pupil, batch):
+        step = whole(pupil, batch)
+        pupil.seconds += 10.0
+        calls.append(pupil)
+        return step
+
+    monkeypatch.setattr(Pupil, "update", slow)
+    steps = list(trainer)
+    assert len(steps) == len(calls) == 30  # 300 s and what they really took
+    assert [(course.state, course.updates) for course in trainer.history.courses] == [
+        ("stopped", 25), ("stopped", 5), ("stopped", 0), ("stopped", 0),
+    ]  # fmt: skip
+    assert trainer.done
+
+
+EXTREMES = [
+    {"cells": ("rnn",), "length": 200, "batch_size": 128, "hidden_size": 1, "task": "characters"},
+    {"cells": ("lstm",), "length": 100, "batch_size": 128, "hidden_size": 32, "task": "characters"},
+    {"cells": ("gru",), "length": 2, "batch_size": 1, "hidden_size": 128, "task": "characters"},
+    {"cells": ("gru",), "length": 100, "batch_size": 128, "hidden_size": 128},
+    {"cells": ("lstm",), "length": 200, "batch_size": 32, "hidden_size": 1},
+    {"cells": ("rnn",), "length": 2, "batch_size": 1, "hidden_size": 1},
+]
+
+
+@pytest.mark.parametrize("fields", EXTREMES, ids=lambda fields: f"{fields['cells'][0]}-{fields['length']}")
+def test_the_estimate_of_an_update_is_like_what_it_takes(fields):
+    """By a generous factor, for another processor may be as much faster or slower."""
+    text = "".join(chr(33 + k) for k in np.random.default_rng(0).integers(0, 256, 5000))
+    training = Training(text=text, updates=20, stop=False, **fields)
+    made = tasks.material(training)
+    pupil, batches, taken = Pupil(training, made, training.learners[0]), _batches(training, made), []
+    for update in range(1, 6):
+        start = process_time()
+        pupil._learn(*batches(update))
+        taken.append(process_time() - start)
+    estimate = update_seconds(training.learners[0], made, training.batch_size)
+    assert estimate / 12 < min(taken) < 4 * estimate
 
 
 def test_huge_weights_have_a_profile_and_no_numbers_have_none():
@@ -456,7 +643,9 @@ def test_refusals():
     assert refusal(train, 3) == "training: must be a Training or None, got 3."
     assert refusal(train, updates=0) == "updates: must be a whole number from 1 to 10000, got 0."
     with pytest.raises(BudgetError, match=r"this training would take about \d+ s; allowed are 300 s"):
-        train(hidden_size=128, length=200, batch_size=256, updates=10_000)
+        train(length=200, updates=10_000)
+    with pytest.raises(BudgetError, match=r"one update would take about 0\.46 s; allowed are 0\.3 s"):
+        train(hidden_size=128, length=200, batch_size=256, updates=1)
 
 
 def test_settings_take_the_place_of_a_training_s_own():

@@ -74,7 +74,7 @@ def test_a_training_goes_on_slice_by_slice_to_its_end(monkeypatch):
     monkeypatch.setattr(training, "SLICE", 0.0)
     app = begun()
     assert stage(app, "training")["running"]
-    go_on(app, slices=2)
+    go_on(app, slices=3)  # a look, two updates
     assert [each.updates for each in course(app)] == [2, 0]
     assert drawn(stage(app, "training")) == set(ALL)
     assert told(app).startswith("2 updates")
@@ -104,7 +104,7 @@ def test_nothing_is_trained_that_no_browser_asks_for():
 def test_pause_resume_and_stop(monkeypatch):
     monkeypatch.setattr(training, "SLICE", 0.0)
     app = begun(updates="2000")
-    go_on(app)
+    go_on(app, slices=3)
     app.button(key="pause").click().run()
     made = [each.updates for each in course(app)]
     assert not stage(app, "training")["running"]
@@ -127,7 +127,7 @@ def test_pause_resume_and_stop(monkeypatch):
 def test_leaving_the_page_and_coming_back_finds_it_again(monkeypatch):
     monkeypatch.setattr(training, "SLICE", 0.0)
     app = begun(updates="2000")
-    go_on(app)
+    go_on(app, slices=3)
     made = sum(each.updates for each in course(app))
     app.query_params.clear()
     app.switch_page("rnnviz/ui/pages/explore.py").run()
@@ -177,6 +177,16 @@ def test_a_pause_during_a_slice_holds():
     assert not present.running
 
 
+def test_a_training_that_was_replaced_gives_its_memory_back():
+    app = begun(updates="2000")
+    go_on(app)
+    first = training_of(app)
+    app.button(key="train").click().run()
+    assert first.done
+    assert training_of(app) is not first
+    assert {each.state for each in course(app)} == {"waiting"}
+
+
 def test_charts_of_other_settings_say_whose_they_are():
     app = begun()
     to_the_end(app)
@@ -209,7 +219,8 @@ def test_a_text_too_long_for_an_address_stays_in_the_session():
         ({"task": "characters", "text": "short"}, "Your text: "),
         ({"task": "characters", "text": "a" * 500}, "Your text: "),
         ({"cells": "rnn,gru,lstm", "clips": "off,norm"}, "Cells, Clipping, Initialisation: together they must "),
-        ({"updates": "10000", "length": "200", "hidden_size": "128", "batch_size": "256"}, "Updates, Length, Hidden "),
+        ({"length": "200", "hidden_size": "128", "batch_size": "256"}, "Length, Hidden size, Batch: one update "),
+        ({"updates": "10000", "length": "200", "hidden_size": "128"}, "Updates, Length, Hidden size, Batch: "),
     ],
 )
 def test_what_cannot_be_trained_is_a_sentence_and_what_was_found_stays(parameters, beginning):
