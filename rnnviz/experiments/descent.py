@@ -199,7 +199,7 @@ class Wall:
             f"(w σ′(0.5)){str(STEPS).translate(RAISED)}, and its width shrinks like the inverse.",
             f"Beyond w = {found.thin_beyond:.2f} the wall is thinner than the spacing of the grid of {GRID} × {GRID}, "
             f"so that what is drawn of it there is chance: at w = {last:g} the slope on it is {size(wall_slope(last))} "
-            f"over a width of {size(wall_width(last))}, and the grid meets {size(steepest)} at most.",
+            f"over a width of {size(wall_width(last))}, and the grid meets no slope above {size(steepest)}.",
         ]
         float64 = thinner_than(float(np.spacing(4.0)))
         if last > float64:

@@ -196,7 +196,8 @@ class Training:
         )
 
     def _config(self, cell: str, drawn: str) -> Config:
-        shared = Config(hidden_size=self.hidden_size, weight_scale=self.weight_scale, seed=self.seed)
+        own = ("length", "hidden_size", "weight_scale", "seed")
+        shared = Config(**{name: getattr(self, name) for name in own})
         return replace(shared, **{"initialisation": drawn, **LEARNERS[cell]})
 
     def _label(self, cell: str, clip: str, drawn: str) -> str:

@@ -16,6 +16,16 @@ CURVES, LABEL_PIXELS = 320, 19  # pixels: the chart, a row of a name
 ROOM_BESIDE = 18 + 3 * LABEL_PIXELS  # pixels: beside the lowest or highest line, for the names of all
 
 
+# What the threshold holds, where that is not the norm which is drawn.
+HOLDS = {
+    "preactivation_value": "What is held below the threshold is each entry of ∂L/∂a_t, not the norm of ∂L/∂h_t that is "
+    "drawn: the curve can stay above it. Where the loss enters, nothing has been clipped yet.",
+    "hidden_value": "What is held below the threshold is each entry of ∂L/∂h_t: the norm of all of them, which is "
+    "drawn, can stay above it.",
+    "hidden_norm": "",
+}
+
+
 def curves_before_after(subject: ClippingSubject, theme: Theme) -> Drawing:
     """What does clipping do to the curve through time?
 
@@ -43,7 +53,8 @@ def curves_before_after(subject: ClippingSubject, theme: Theme) -> Drawing:
     layout["shapes"] = [threshold_line("y", at, theme)]
     layout["annotations"] = _names(labels, ends, theme)
     found = (f"{subject.focus.label}: {finding}" for finding in flow.findings)
-    return Drawing(figure, curve_fact(clippings), (signal_fact(clippings), *found))
+    held = HOLDS[clippings.signal_kind] if clippings.signal.changed else ""
+    return Drawing(figure, curve_fact(clippings), (signal_fact(clippings), *filter(None, [held]), *found))
 
 
 def _bends(clippings: Clippings, s: int) -> bool:

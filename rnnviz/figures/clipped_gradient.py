@@ -19,6 +19,10 @@ ROOM = 0.12  # the least share that has room for its number on a telephone
 SHADES = {"weight_hh": 0.85, "weight_ih": 0.6, "bias_hh": 0.38, "bias_ih": 0.2}  # ink over paper
 
 
+WORDS = {"norm": "by norm", "value": "by value", "signal": "by clipping of the signal"}
+NOTHING = "No way of clipping leaves anything of this gradient that could be measured."
+
+
 def gradient_before_after(subject: ClippingSubject, theme: Theme) -> Drawing:
     """What does the optimiser get?
 
@@ -40,7 +44,18 @@ def gradient_before_after(subject: ClippingSubject, theme: Theme) -> Drawing:
     layout |= {"barmode": "overlay", "bargap": 0}
     figure["data"] = [*_norms(layout, clippings, above, theme), *_parts(layout, clippings, below, theme)]
     told = [way.report.warning for way in (clippings.norm, clippings.value) if way.report.warning]
-    return Drawing(figure, size_fact(clippings), tuple(told))
+    return Drawing(figure, _answer(clippings), (size_fact(clippings), *told))
+
+
+def _answer(clippings: Clippings) -> str:
+    """What each way makes of the whole gradient."""
+    norms = {way.name: way.log10_norm for way in clippings.ways if not way.refusal}
+    if np.isnan(norms["none"]):
+        return "The gradient is not a number, with and without clipping."
+    told = [
+        f"{power_text(norms[name])} {words}" for name, words in WORDS.items() if np.isfinite(norms.get(name, np.nan))
+    ]
+    return f"A gradient of norm {power_text(norms['none'])} becomes {', '.join(told)}." if told else NOTHING
 
 
 def _norms(layout: dict[str, Any], clippings: Clippings, domain: list[float], theme: Theme) -> list[dict[str, Any]]:

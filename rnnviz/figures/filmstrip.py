@@ -119,6 +119,7 @@ def _strip(
         _ended(figure, course, strip, name, subject, theme)
     else:
         title += f"   {fate(course, subject.history)}"
+        figure["data"].append(_nothing(material.steps, name))
     for width, hue, dash in ((3.0, SHADE, "solid"), (1.5, INNER, "5px 4px")):
         line = {"color": hue, "width": width * theme.scale, "dash": dash}
         end = strip.end if len(course.profiled) else subject.last
@@ -130,6 +131,12 @@ def _strip(
         theme, title, xref="paper", yref=f"{name} domain", x=0, y=1, xanchor="left", yanchor="bottom", borderpad=2,
         font={"color": colour(course.learner, theme), "size": round(13 * theme.scale)},
     ))  # fmt: skip
+
+
+def _nothing(steps: int, name: str) -> dict[str, Any]:
+    """An invisible point: plotly draws no axis without a trace, and stumbles over one that comes later."""
+    return {"type": "scatter", "mode": "markers", "x": [0], "y": [steps], "yaxis": name, "marker": {"opacity": 0},
+            "hoverinfo": "skip", "name": "nothing yet"}  # fmt: skip
 
 
 def _map(strip: _Strip, course: Course, name: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ GROUND = {
 }
 FAR = 1e6  # a place further out is drawn in its direction at this distance
 DASHES = {"off": "solid", "clipped": "dash"}
-KINDS = {"home": "steady", "stuck": "vanishing", "lost": "undefined", "to and fro": "exploding", "under way": "steady"}
+KINDS = {"home": "solved", "stuck": "diverged", "lost": "diverged", "to and fro": "diverged", "under way": "steady"}
 NAMES = {"off": "without clipping", "clipped": "clipped"}  # where there is little room
 SHORT = {"home": "home", "stuck": "stuck", "lost": "out of float64", "to and fro": "to and fro over the wall",
          "under way": "not home yet"}  # fmt: skip

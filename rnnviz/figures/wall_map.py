@@ -75,6 +75,7 @@ def _line(walk: Walk, theme: Theme) -> dict[str, Any]:
     colour = colour_of(walk, theme)
     return {
         "type": "scatter", "name": walk.label, "x": w, "y": b, "mode": "lines+markers", "meta": {"walk": walk.name},
+        "opacity": 0.35,  # the page draws over it how far it has been walked
         "line": {"color": colour, "width": 2.5 * theme.scale, "dash": DASHES[walk.name]},
         "marker": {"color": colour, "size": 5 * theme.scale, "line": {"color": theme.paper, "width": 0.75}},
         "hovertemplate": f"{walk.label}: w %{{x:.4g}}, b %{{y:.4g}}<extra></extra>",

@@ -36,7 +36,14 @@ def wall_surface(subject: WallSubject, theme: Theme) -> Drawing:
         "uirevision": "keep",
     }  # fmt: skip
     layout["meta"] = {"walk": wall.descent.wall_updates}
-    return Drawing(figure, wall.verdict, badges=badges(wall, theme))
+    return Drawing(figure, _height(wall), badges=badges(wall, theme))
+
+
+def _height(wall: Wall) -> str:
+    """How high it is, between two neighbouring places of the grid."""
+    found = wall.surface
+    jump, gap = np.abs(np.diff(found.error, axis=0)).max(), found.b[1] - found.b[0]
+    return f"Where it is steepest, E jumps by {jump:.2f} while b changes by {gap:.2g}, one step of the grid."
 
 
 def _relief(wall: Wall, theme: Theme) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rnnviz.errors import RnnvizError, expect
+from rnnviz.errors import RnnvizError, expect, one_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,6 +84,8 @@ def train(training: "Training | None" = None, **settings) -> "Trainer":
     from rnnviz.experiments.training import Training
 
     expect("training", training, Training | None, "Training or None")
+    for name in settings:
+        one_of("settings", name, Training.__dataclass_fields__)
     asked = Training(**settings) if training is None else replace(training, **settings)
     try:
         from rnnviz.learning.training import Trainer

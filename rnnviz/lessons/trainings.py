@@ -94,8 +94,8 @@ TABLE = (
         _thirty,
     ),
     TrainingPreset(
-        "clipping-saves-the-irnn",
-        "Clipping saves the IRNN",
+        "clipping-keeps-the-irnn-alive",
+        "Clipping keeps the IRNN alive",
         {
             "cells": ("irnn",),
             "clips": ("off", "norm"),
@@ -106,7 +106,8 @@ TABLE = (
         },
         "The same network twice, with the same batches and plain gradient descent. Its first gradient has the norm 95: "
         "one step along it lifts the loss from 0.38 to 5·10¹⁴, and at update 4 there is no number left. Clipped to "
-        "the norm 1, as nearly nine in ten of them are, it makes all 500 updates, and its loss never passes 0.66. "
+        "the norm 1, as nearly nine in ten of them are, it makes all 500 updates, and its loss never passes 0.66: "
+        "alive, though it has not learnt more than chance yet. "
         "Then set Learning rate to 0.001: now both live, for the step was too long, not the gradient wrong.",
         {"learning_rate": 0.001},
         "Without clipping the loss of an IRNN explodes in its first updates; clipped by norm it trains to the end.",

@@ -28,6 +28,7 @@ class Kept:
         hidden: names of the controls that the address hides.
         complaints: a sentence for everything that was not allowed.
         address: the parameters that were read or written last; None before that.
+        new: this run is the first one of the page since another was looked at, whose widgets may have had its names.
     """
 
     values: dict[str, Any]
@@ -36,6 +37,7 @@ class Kept:
     hidden: frozenset[str] = frozenset()
     complaints: list[str] = field(default_factory=list)
     address: dict[str, str] | None = None
+    new: bool = True
 
 
 class Session:
@@ -57,7 +59,8 @@ class Session:
         """
         state, query = st.session_state, st.query_params.to_dict()
         before, state["page"] = state.get("page"), self.sheet
-        if before is not None and before.name != self.sheet.name:
+        self.kept.new = before is None or before.name != self.sheet.name
+        if before is not None and self.kept.new:
             self.kept.address = None if query else {}
             if not query:
                 self._bring(before, state[f"page {before.name}"].values)
@@ -156,7 +159,7 @@ class Session:
         if not self.shows(name):
             return
         declared, value = self.sheet.knobs[name], self.values[name]
-        if st.session_state.get(name) != value:
+        if st.session_state.get(name) != value or self.kept.new:
             st.session_state[name] = list(value) if declared.many else value
         shared = {"key": name, "help": declared.help, "on_change": self._taken, "args": (name,)}
         _widget(declared)(declared, value, shared | rest)

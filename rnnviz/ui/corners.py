@@ -17,7 +17,9 @@ COLUMNS = {
 
 def corner_table() -> None:
     """Open it, and torch runs every case."""
-    st.markdown("torch clips without a word what it should not. Each line is run by torch when the table is opened.")
+    st.markdown(
+        "torch does not complain of a gradient that its clipping ruins. torch runs each line when the table opens."
+    )
     box = st.expander("What torch does to Inf, NaN, overflow and a tiny gradient", key="corners", on_change="rerun")
     if not box.open:
         return

@@ -19,6 +19,7 @@ from rnnviz.ui.exploring import subject_of
 from rnnviz.ui.payload import drawn
 
 LINK = "This link opens exactly this picture, seed included. The icon at its right copies it."
+LINK_TO_TRAIN = "This link opens these settings, seed included: whoever presses Train gets the same training."
 FOR_THE_CLASS = (
     "For the class: point a phone's camera at it. Add `{joint}hide=more,seed` to take controls away and "
     "`&embed=true` for a bare page."
@@ -30,12 +31,12 @@ ONLY_HERE = (
 )
 
 
-def share(session: Session) -> None:
-    """The link to exactly this picture, and the same as a QR code."""
+def share(session: Session, promise: str = LINK) -> None:
+    """The link to what is on the screen, and the same as a QR code; `promise` says what it opens."""
     import segno  # here and below: what only a button needs shall not delay the first page
 
     address = session.link(page_address())
-    st.markdown(LINK)
+    st.markdown(promise)
     st.code(address, language=None, wrap_lines=True)
     if session.left_out():
         st.caption(f"Too long for an address, and not in this link: {', '.join(session.left_out())}.")

@@ -154,9 +154,9 @@ def _pin(session: Session) -> None:
         kept.pin = dict(kept.values)
 
 
-def share(session: Session) -> None:
-    """A box with the link to exactly this picture."""
-    _box(session, "share", "Share", ":material/share:", takeaway.share)
+def share(session: Session, promise: str = takeaway.LINK) -> None:
+    """A box with the link to what is on the screen."""
+    _box(session, "share", "Share", ":material/share:", lambda session: takeaway.share(session, promise))
 
 
 def downloads(session: Session, fill: Callable[[Session], None]) -> None:

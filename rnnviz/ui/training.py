@@ -144,7 +144,7 @@ def _tell_apart(trained: Training, values: Mapping[str, Any]) -> None:
     if differing:
         known = "; ".join(f"{TRAIN.knobs[name].label} {_named(name, getattr(trained, name))}" for name in differing)
         st.caption(
-            tools.quoted(f"The charts below show the last training: {known}. Train again for the settings above.")
+            tools.quoted(f"The curves are of a training with other settings: {known}. Train again for those above.")
         )
 
 

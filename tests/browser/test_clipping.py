@@ -67,7 +67,7 @@ def test_the_two_paths_at_the_wall_differ_and_are_walked_without_the_server(visi
 
 def test_torch_says_what_it_does_in_the_corner_cases(visit):
     tab = visit("clipping")
-    tab.page.get_by_text("What torch does to Inf").click()
+    tab.open_corners()
     table = tab.page.get_by_role("table")
     expect(table.get_by_role("row")).to_have_count(10)
     expect(table.get_by_role("row", name="NaN").first).to_be_visible()

@@ -98,6 +98,13 @@ class Visit:
         self.settle()
         return body
 
+    def open_corners(self) -> None:
+        """Open the table of torch's corner cases."""
+        box = self.page.get_by_text("What torch does to Inf")
+        box.scroll_into_view_if_needed()
+        self.settle()
+        box.click()
+
     def share(self, locator) -> float:
         """Where a slider stands, as a share of its track."""
         return locator.evaluate("slider => slider.value / slider.max")

@@ -45,12 +45,13 @@ def test_the_first_wall_tells_the_story():
         "The wall stands at b = 0.5 − 0.6225 w, for w above 4.26; its slope grows like (w σ′(0.5))⁵⁰, and its width "
         "shrinks like the inverse.",
         "Beyond w = 4.54 the wall is thinner than the spacing of the grid of 401 × 401, so that what is drawn of it "
-        "there is chance: at w = 5.2 the slope on it is 4368 over a width of 1·10⁻⁵, and the grid meets 152 at most.",
+        "there is chance: at w = 5.2 the slope on it is 4368 over a width of 1·10⁻⁵, and the grid meets no slope above "
+        "152.",
     )
     assert Wall(Descent(wall_window="near")).notes[-1] == (
         "Beyond w = 4.46 the wall is thinner than the spacing of the grid of 401 × 401, so that what is drawn of it "
-        "there is chance: at w = 6.5 the slope on it is 1·10⁸ over a width of 3·10⁻¹⁰, and the grid meets 0.0859 at "
-        "most."
+        "there is chance: at w = 6.5 the slope on it is 1·10⁸ over a width of 3·10⁻¹⁰, and the grid meets no slope "
+        "above 0.0859."
     )
 
 

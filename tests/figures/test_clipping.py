@@ -80,9 +80,13 @@ def test_each_fact_is_said_exactly_once():
         for sentence in (drawing.answer, *drawing.notes)
     ]
     assert [told.count(fact) for fact in facts(subject.clippings)] == [1, 1, 1, 1]
+    clippings = subject.clippings
+    norms = [power_text(way.log10_norm) for way in clippings.ways]
+    made = "A gradient of norm {} becomes {} by norm, {} by value, {} by clipping of the signal.".format(*norms)
     assert [draw(subject, LIGHT).answer for draw in CHARTS] == [
-        curve_fact(subject.clippings), size_fact(subject.clippings), direction_fact(subject.clippings)
+        curve_fact(clippings), made, direction_fact(clippings)
     ]  # fmt: skip
+    assert gradient_before_after(subject, LIGHT).notes[0] == size_fact(clippings)
     assert curves_before_after(subject, LIGHT).notes[0] == signal_fact(subject.clippings)
 
 
@@ -330,7 +334,7 @@ def test_a_refused_signal_leaves_the_others():
 
 def test_torch_s_pitfalls_are_told():
     subject = asked("linear", weight_scale=3.0, length=200)
-    assert gradient_before_after(subject, LIGHT).notes == (subject.clippings.norm.report.warning,)
+    assert gradient_before_after(subject, LIGHT).notes[1:] == (subject.clippings.norm.report.warning,)
 
 
 def test_what_the_page_asks_of_a_subject():

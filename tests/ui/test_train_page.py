@@ -193,9 +193,8 @@ def test_charts_of_other_settings_say_whose_they_are():
     assert not app.caption
     app.selectbox(key="task").set_value("order").run()
     (caption,) = (unescaped(each.value) for each in app.caption)
-    assert caption == (
-        "The charts below show the last training: Task Adding problem. Train again for the settings above."
-    )
+    told = "The curves are of a training with other settings: Task Adding problem. Train again for those above."
+    assert caption == told
     app.multiselect(key="clips").set_value(["off"]).run()
     (caption,) = (unescaped(each.value) for each in app.caption)
     assert "Task Adding problem; Clipping By norm. " in caption

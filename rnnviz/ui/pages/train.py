@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from rnnviz.ui import tools
+from rnnviz.ui import takeaway, tools
 from rnnviz.ui.controls import Session
 from rnnviz.ui.training import TRAIN, classroom
 
@@ -30,7 +30,7 @@ with st.container(gap="small"):
         session.control("clips", width=230)
         tools.more(session, MORE)
         tools.reset(session)
-        tools.share(session)
+        tools.share(session, takeaway.LINK_TO_TRAIN)
     session.control("text", height=100)
 tools.story(session)
 classroom()

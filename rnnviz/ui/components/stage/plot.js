@@ -23,6 +23,7 @@ export async function drawPlot(section, chart, address, { onStep, onChange }) {
   const { data, layout } = chart.figure;
   if (matchMedia("(pointer: coarse)").matches) layout.dragmode = false; // a finger scrolls the page
   keepZoom(section, layout);
+  if (section.dragging) holdAxes(section, layout);
   if (section.gd) await Plotly.react(section.gd, data, layout);
   else await create(Plotly, section, data, layout, onStep);
   showThreshold(section, (value, live) => onChange({ clip_threshold: value }, live));
@@ -68,6 +69,14 @@ function keepZoom(section, layout) {
   }
 }
 
+/** While a threshold is dragged its axis must not move under the hand. */
+function holdAxes(section, layout) {
+  for (const name of Object.keys(section.asked)) {
+    const now = section.gd.layout[name]?.range;
+    if (now) layout[name] = { ...layout[name], range: [...now] };
+  }
+}
+
 function config(section) {
   const save = (format) => ({
     name: `Download as ${format.toUpperCase()}`,
@@ -76,6 +85,7 @@ function config(section) {
   });
   return {
     displaylogo: false,
+    scrollZoom: false, // the wheel scrolls the page, over a surface too
     showSendToCloud: false, // else plotly offers to upload the chart
     modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
     modeBarButtonsToAdd: [save("png"), save("svg")],
@@ -173,7 +183,8 @@ function createThreshold(section, shape, onThreshold) {
 function under(section, shape, event) {
   const axis = section.gd._fullLayout[upright(shape) ? "xaxis" : "yaxis"];
   const box = section.gd.getBoundingClientRect();
-  return axis.p2l((upright(shape) ? event.clientX - box.left : event.clientY - box.top) - axis._offset);
+  const at = axis.p2l((upright(shape) ? event.clientX - box.left : event.clientY - box.top) - axis._offset);
+  return Math.min(axis.range[1], Math.max(axis.range[0], at));
 }
 
 function placeThreshold(section) {
