@@ -171,8 +171,8 @@ class Wall:
     def notes(self) -> tuple[str, ...]:
         """The verdict, what home means, and where the picture cannot be trusted."""
         home = (
-            f"Home means E ≤ {HOME:g} at the last update: the output after {STEPS} steps is within 0.1 of its target "
-            f"{TARGET:g}."
+            f"Home means E ≤ {HOME:g} at the last ten updates: the output after {STEPS} steps is within 0.1 of its "
+            f"target {TARGET:g}."
         )
         return (self.verdict, home, *self._outside(), *self.thin)
 

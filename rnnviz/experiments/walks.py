@@ -44,15 +44,15 @@ class Walk:
     def fate(self) -> str:
         """How it ends.
 
-        "lost": out of float64. "to and fro": one of the last ten steps crosses the wall. "home": E ≤ 0.01. "stuck":
-        1000 more updates would lower E by less than 1 %. "under way": none of these.
+        "lost": out of float64. "to and fro": one of the last ten steps crosses the wall. "home": E ≤ 0.01 at the last
+        ten. "stuck": 1000 more updates would lower E by less than 1 %. "under way": none of these.
         """
         path = self.path
         if path.lost is not None or not np.isfinite(path.error[-1]):
             return "lost"
         if path.crossed[-RECENT:].any():
             return "to and fro"
-        if path.error[-1] <= HOME:
+        if (path.error[-RECENT:] <= HOME).all():
             return "home"
         with np.errstate(all="ignore"):
             gained = AHEAD * self.rate * path.norm[-1] ** 2  # to first order, if the slope stays as it is

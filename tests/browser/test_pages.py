@@ -1,6 +1,7 @@
 """Journeys that every page beside Explore must stand."""
 
 import pytest
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
@@ -40,3 +41,16 @@ def test_a_phone_shows_it_all(visit, phone, query):
     tab.see_all()
     for scroller in ("document.scrollingElement", "document.querySelector('[data-testid=stMain]')"):
         assert tab.look(f"{scroller}.scrollWidth") <= 391
+
+
+def test_controls_say_what_is_shown_after_another_page(visit):
+    tab = visit()
+    for page, chart, length in (("Clipping", "curves", "Sequence length"), ("Train", "task", "Length")):
+        tab.page.get_by_role("link", name=page).click()
+        tab.until("name => look.section(name)?.querySelector('.rv-plot').dataset.drawn", chart)
+        shown = {"Clipping": "100", "Train": "30"}[page]
+        expect(tab.page.get_by_role("slider", name=length)).to_have_attribute("aria-valuetext", shown)
+    tab.page.get_by_role("link", name="Explore").click()
+    tab.until("'RNN tanh' in look.lines('norms')")
+    expect(tab.page.get_by_role("slider", name="Sequence length")).to_have_attribute("aria-valuetext", "100")
+    expect(tab.page.get_by_role("radio", name="Last step")).to_be_checked()

@@ -40,7 +40,7 @@ def test_the_first_wall_tells_the_story():
     )
     assert found.verdict == "Clipping brings the path home, and it acts at 3 of 300 updates only."
     assert found.notes[1:] == (
-        "Home means E ≤ 0.01 at the last update: the output after 50 steps is within 0.1 of its target 0.7.",
+        "Home means E ≤ 0.01 at the last ten updates: the output after 50 steps is within 0.1 of its target 0.7.",
         "Without clipping, the end (11.4, 9.57) lies outside of this picture; the window “From afar” shows it.",
         "The wall stands at b = 0.5 − 0.6225 w, for w above 4.26; its slope grows like (w σ′(0.5))⁵⁰, and its width "
         "shrinks like the inverse.",
