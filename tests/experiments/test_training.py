@@ -190,7 +190,7 @@ def test_a_learner_s_network_is_the_one_that_the_comparison_draws(cell):
         changes = {"cell": "rnn", "nonlinearity": "relu", "initialisation": "identity"}
     else:
         changes = dict(VARIANTS[cell].changes) | {"initialisation": "uniform"}
-    same = rnnviz.Config(hidden_size=8, seed=3, weight_scale=0.7, **changes)
+    same = rnnviz.Config(length=30, hidden_size=8, seed=3, weight_scale=0.7, **changes)
     assert learner.config == same
     ours, theirs = (prepare(config).network.parameters for config in (learner.config, same))
     for name, values in ours.items():
