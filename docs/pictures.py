@@ -44,7 +44,6 @@ PICTURES = (
     Picture("clipping-directions", "clipping", 1100, 900, chart="directions"),
     Picture("wall", "clipping", 1100, 900, chart="map"),
     Picture("training", "train?preset=who-remembers-thirty-steps", 1366, 1000, chart="film", train=True),
-    Picture("train-page", "train?preset=who-remembers-thirty-steps", 1366, 1000, train=True),
 )
 
 
@@ -57,6 +56,7 @@ def take(browser: Browser, address: str, picture: Picture, folder: Path) -> None
         page.get_by_role("button", name="Train", exact=True).click()
         page.wait_for_function(TRAINED, timeout=120_000)
         page.mouse.move(0, 0)
+        page.locator(".stTooltipContent").wait_for(state="detached")
         page.wait_for_function(SETTLED)
     target = page
     if picture.chart:
