@@ -299,6 +299,7 @@ def rows() -> Iterator[Row]:
 def main() -> None:
     if chromium() is None:
         sys.exit("No Chromium on this machine: install it, or set CHROMIUM=/path/to/it.")
+    os.environ["STREAMLIT_CLIENT_SHOW_ERROR_DETAILS"] = "full"  # the crowd's table names what went wrong
     print(
         f"{os.cpu_count()} cores shared by server, browser and driver; load {os.getloadavg()[0]:.2f} before, ", end=""
     )
