@@ -42,6 +42,11 @@ class Stage {
     this.changes = {};
     this.id = 0;
     this.step = null;
+    this.page = location.pathname;
+    this.ending = new AbortController();
+    const { signal } = this.ending;
+    document.addEventListener("click", (event) => this.follow(event), { signal, capture: true });
+    window.addEventListener("popstate", () => this.leave(location.pathname), { signal });
     this.observer = new IntersectionObserver((entries) => this.seen(entries), {
       root: host.closest('[data-testid="stMain"]'),
       rootMargin: "160px 0px",
@@ -77,6 +82,30 @@ class Stage {
     this.ask({});
   }
 
+  // ---- leaving: a question that follows the click on another page's link would run the old page after the new one, and leave neither
+
+  follow(event) {
+    const link = event.target.closest("a[href]");
+    if (!link || link.target || link.pathname === this.page) return;
+    if (event.button || event.ctrlKey || event.metaKey || event.shiftKey) return; // it opens elsewhere
+    if (this.isSending) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      setTimeout(() => link.click());
+    } else this.leave(link.pathname);
+  }
+
+  leave(page) {
+    if (page === this.page) return;
+    clearTimeout(this.leaving);
+    this.leaving = setTimeout(() => this.stay(), ANSWER_WITHIN); // still here: the server has not heard of it
+  }
+
+  stay() {
+    this.leaving = null;
+    if (this.waiting && !this.inFlight) this.post();
+  }
+
   // ---- asking the server: one question in flight, the latest value wins
 
   ask(changes, live = false) {
@@ -87,6 +116,7 @@ class Stage {
   }
 
   post() {
+    if (this.leaving) return;
     this.waiting = false;
     this.inFlight = setTimeout(() => this.lost(), ANSWER_WITHIN);
     this.id += 1;
@@ -95,6 +125,8 @@ class Stage {
     const [drawn, held] = [of(({ stamp }) => stamp), of(({ still }) => still?.mark)];
     const { id, live, theme, changes, tick } = this;
     this.send({ id, live, visible: shown, drawn, held, theme, changes, tick });
+    this.isSending = true; // Streamlit sends in a timer, which it has set before this one
+    setTimeout(() => (this.isSending = false));
     this.changes = {};
     this.tick = false;
   }
@@ -253,7 +285,9 @@ class Stage {
 
   destroy() {
     this.observer.disconnect();
+    this.ending.abort();
     clearTimeout(this.inFlight);
+    clearTimeout(this.leaving);
     this.player?.destroy();
     this.data = {}; // nothing runs any more
     this.send = () => {};
