@@ -54,3 +54,15 @@ def test_controls_say_what_is_shown_after_another_page(visit):
     tab.until("'RNN tanh' in look.lines('norms')")
     expect(tab.page.get_by_role("slider", name="Sequence length")).to_have_attribute("aria-valuetext", "100")
     expect(tab.page.get_by_role("radio", name="Last step")).to_be_checked()
+
+
+def test_a_page_opens_though_the_one_before_it_has_just_asked(visit):
+    tab = visit("clipping")
+    scale = tab.page.get_by_role("slider", name="Weight scale")
+    scale.evaluate("""slider => {
+        slider.value = slider.max / 2;
+        slider.dispatchEvent(new Event("input", { bubbles: true }));
+        slider.dispatchEvent(new Event("change", { bubbles: true }));
+        [...document.querySelectorAll("a")].find((link) => link.innerText === "Explore").click();
+    }""")
+    tab.until("look.lines('norms')['RNN tanh']")
