@@ -7,6 +7,8 @@ from typing import Any
 
 from rnnviz.errors import ConfigError, one_of, shown
 
+TRUE, FALSE, NONE = ("true", "1", "on", "yes"), ("false", "0", "off", "no"), ("none", "")
+
 
 @dataclass(frozen=True)
 class Knob:
@@ -49,6 +51,26 @@ class Knob:
         if self.kind is str:
             return self._text(name, value)
         return self._number(name, value)
+
+    def from_text(self, text: str) -> Any:
+        """What a text of an address or a command line means; the text itself where it means nothing, to be refused.
+
+        >>> Knob("Gate bias", "", float, optional=True).from_text("none") is None
+        True
+        """
+        if self.many:
+            return tuple(filter(None, text.split(",")))
+        if self.kind is bool:
+            return True if text.lower() in TRUE else False if text.lower() in FALSE else text
+        if self.optional and text.lower() in NONE:
+            return None
+        return text if self.choices or self.kind is str else self._number_from(text)
+
+    def _number_from(self, text: str) -> int | float | str:
+        try:
+            return self.kind(text) if len(text) < 40 else text
+        except ValueError:
+            return text
 
     def _several(self, name: str, value: object) -> tuple:
         given = value if isinstance(value, tuple | list) else (value,)

@@ -11,7 +11,10 @@ from plotly.offline import get_plotlyjs
 
 from rnnviz.experiments.config import Config
 from rnnviz.experiments.knobs import Knob, knobs
-from rnnviz.figures.theme import Theme
+from rnnviz.figures.chart import Subject
+from rnnviz.figures.charts import CHARTS
+from rnnviz.figures.refusal import drawn
+from rnnviz.figures.theme import THEMES, Theme
 
 # What HTML forbids, and what UTF-8 has no code for.
 FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
@@ -92,6 +95,22 @@ class Section(NamedTuple):
     answer: str
     notes: Sequence[str]
     figure: dict[str, Any]
+
+
+def report_of(subject: Subject, link: str = "") -> str:
+    """Every chart of compared runs with its question and its answer, and their settings, as one HTML file.
+
+    Args:
+        subject: the runs.
+        link: to the same state of the app; "" for none.
+    """
+    theme = THEMES["light"]
+    charts = [chart for chart in CHARTS.values() if chart.steps != "own"]  # the page itself draws that one
+    drawings = [drawn(chart, subject, theme) for chart in charts]
+    sections = [(c.question, d.answer, d.notes, d.figure) for c, d in zip(charts, drawings, strict=True)]
+    cells = "; ".join(run.label for run in subject.runs)
+    settings = [("Cells", cells), *settings_of(subject.focus.config, ("cell",))]
+    return html_report("Where does the gradient go?", link, sections, theme, settings)
 
 
 def html_report(

@@ -1,18 +1,15 @@
 """From a visitor's question to what a stage is sent."""
 
 import hashlib
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 from rnnviz import Knob, RnnvizError
-from rnnviz.figures.chart import Chart, Drawing
-from rnnviz.figures.refusal import plain
+from rnnviz.figures.chart import Chart
+from rnnviz.figures.refusal import drawn, plain
 from rnnviz.figures.theme import THEMES, Theme
 from rnnviz.ui.scene import Scene
 from rnnviz.ui.stage import Ask, dressed, encoded
-
-LOG = logging.getLogger(__name__)
 
 
 def payload(
@@ -90,17 +87,6 @@ def _figure(figure: dict[str, Any], chart: Chart, ask: Ask) -> dict[str, Any]:
     mark = stamp(traces[: chart.still])
     gone = traces[chart.still :] if ask.held.get(chart.name) == mark else traces
     return sent | {"data": gone, "still": {"count": chart.still, "mark": mark}, "moving": len(traces) - chart.still}
-
-
-def drawn(chart: Chart, subject: Any, theme: Theme, declared: Mapping[str, Knob] | None = None) -> Drawing:
-    """The chart, or the sentence that says why there is none, with the labels of the declared settings in it."""
-    try:
-        return chart.draw(subject, theme)
-    except RnnvizError as problem:
-        return Drawing({}, plain(problem, declared))
-    except Exception:  # one chart must not take the page with it; the log has the trace
-        LOG.exception("chart %s", chart.name)
-        return Drawing({}, "This chart could not be drawn for these settings; the others stand.")
 
 
 def _slider(scene: Scene, name: str, values: Mapping[str, Any], hidden) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from rnnviz.lessons import presets
 CHOSEN_BY_CELLS = ("cell",)  # a field of Config that each compared network sets for itself
 WORDS = ("preset", "hide", "pin")  # of an address, beside the settings
 LONGEST = 100_000  # characters of a pinned run
-TRUE, FALSE, NONE = ("true", "1", "on", "yes"), ("false", "0", "off", "no"), ("none", "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +80,7 @@ class Sheet:
                 complaints.append(f"{shown(name)[1:-1]}: is no setting of this page, and was left out.")
                 continue
             try:
-                values[name] = self.knobs[name].checked(name, _value(self.knobs[name], text))
+                values[name] = self.knobs[name].checked(name, self.knobs[name].from_text(text))
             except RnnvizError as problem:
                 complaints.append(str(problem))
         return values, complaints
@@ -100,7 +99,7 @@ class Sheet:
         if isinstance(given, list):
             return tuple(given)
         if isinstance(given, str):  # half a character would not go into an address
-            return _value(self.knobs[name], given.encode(errors="replace").decode())
+            return self.knobs[name].from_text(given.encode(errors="replace").decode())
         return given
 
     def packed(self, values: Mapping[str, Any]) -> str:
@@ -163,26 +162,6 @@ EXPLORE = Sheet(
     ("preset", "more", "share", "pin", "downloads", "check", "equations", "reset", "dice"),
     NEEDS,
 )
-
-
-def _value(declared: Knob, text: str) -> Any:
-    """The text of an address in the type of a setting; the text itself where it is none, for the refusal to show."""
-    if declared.many:
-        return tuple(filter(None, text.split(",")))
-    if declared.kind is bool:
-        return True if text.lower() in TRUE else False if text.lower() in FALSE else text
-    if declared.optional and text.lower() in NONE:
-        return None
-    if declared.kind in (int, float) and not declared.choices:
-        return _number(declared.kind, text)
-    return text
-
-
-def _number(kind: type, text: str) -> Any:
-    try:
-        return kind(text) if len(text) < 40 else text
-    except ValueError:
-        return text
 
 
 def as_text(value: Any) -> str:

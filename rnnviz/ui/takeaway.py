@@ -12,11 +12,8 @@ from rnnviz.experiments.history import History
 from rnnviz.experiments.script import pytorch_script
 from rnnviz.experiments.tables import to_csv, to_npz
 from rnnviz.figures.chart import Subject
-from rnnviz.figures.charts import CHARTS
-from rnnviz.figures.theme import THEMES
 from rnnviz.ui.controls import Session
 from rnnviz.ui.exploring import subject_of
-from rnnviz.ui.payload import drawn
 
 LINK = "This link opens exactly this picture, seed included. The icon at its right copies it."
 LINK_TO_TRAIN = "This link opens these settings, seed included: whoever presses Train gets the same training."
@@ -77,17 +74,10 @@ class Picture:
 
     def report(self) -> str:
         """Every chart of the page with its question and its answer, and the settings, as one HTML file."""
-        from rnnviz.figures.report import html_report, settings_of
+        from rnnviz.figures.report import report_of
 
-        subject, theme = self.subject, THEMES["light"]
-        charts = [chart for chart in CHARTS.values() if chart.steps != "own"]  # the page itself draws that one
-        drawings = [drawn(chart, subject, theme) for chart in charts]
-        sections = [(c.question, d.answer, d.notes, d.figure) for c, d in zip(charts, drawings, strict=True)]
-        cells = "; ".join(run.label for run in subject.runs)
-        settings = [("Cells", cells), *settings_of(subject.focus.config, ("cell",))]
         link = self.session.link(self.base)
-        link = "" if is_local(link) else link
-        return html_report("Where does the gradient go?", link, sections, theme, settings)
+        return report_of(self.subject, "" if is_local(link) else link)
 
 
 FILES: tuple[tuple[str, str, str, Callable[[Picture], str | bytes]], ...] = (
