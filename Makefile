@@ -29,7 +29,7 @@ dev: $(VENV)/.run  ## the app for whoever changes it: reload on save, full error
 		--client.showErrorDetails full --client.toolbarMode developer
 
 test: $(VENV)/.dev chromium lint  ## lint, then every test (ARGS='-k lstm' picks some)
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev  ## check style and formatting
 	$(PY) -m ruff check .
