@@ -141,7 +141,8 @@ class Scaled:
             return Scaled(self.mantissa, np.full(shape, self.exponent.flat[0]))
         live = np.where(self.mantissa.any(axis=-1, keepdims=True), self.exponent, np.iinfo(np.int64).min // 4)
         common = live.max(axis=axis, keepdims=True)
-        return Scaled(self.mantissa * power_of_two(live - common), common)
+        half = (live - common) // 2  # twice, because 2**-1075 alone would be 0
+        return Scaled(self.mantissa * power_of_two(half) * power_of_two(live - common - half), common)
 
     def sum(self, axis: int) -> "Scaled":
         """Rows added up along an axis before the last."""
