@@ -12,8 +12,8 @@ st.set_page_config(
 )
 if not st.context.is_embedded:
     st.logo("assets/logo.svg", size="large")
-PAGES = ("Explore", "Clipping", "Train")
-pages = [st.Page(f"rnnviz/ui/pages/{title.lower()}.py", title=title) for title in PAGES]
+PAGES = ("Explore", "Clipping", "Train", "Map", "Your model")
+pages = [st.Page(f"rnnviz/ui/pages/{title.lower().replace(' ', '_')}.py", title=title) for title in PAGES]
 page = st.navigation(pages, position="hidden" if st.context.is_embedded else "top")
 try:
     page.run()

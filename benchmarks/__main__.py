@@ -1,9 +1,9 @@
-"""`python -m benchmarks`: the tables of the engine, the wall and the training; by name: one alone."""
+"""`python -m benchmarks`: the tables (engine, wall, training, sweep, own_model); by name: one alone."""
 
 import sys
 from importlib import import_module
 
-TABLES = ("engine", "wall", "training")
+TABLES = ("engine", "wall", "training", "sweep", "own_model")
 WITH_A_BROWSER = ("page", "neighbours")
 
 wanted = sys.argv[1:] or TABLES

@@ -10,6 +10,7 @@ Exact back-propagation through time for vanilla RNN, LSTM and GRU, of any depth 
 Importing rnnviz loads numpy alone; `verify` loads torch when it is called.
 """
 
+from rnnviz.core import drawn
 from rnnviz.core.bptt import bptt
 from rnnviz.core.clipping import clip_by_norm, clip_by_value
 from rnnviz.core.itemised import itemised
@@ -22,10 +23,22 @@ from rnnviz.experiments.config import Config
 from rnnviz.experiments.cost import BUDGET, Cost
 from rnnviz.experiments.inputs import read_series
 from rnnviz.experiments.knobs import Knob, knobs
+from rnnviz.experiments.loading import load
 from rnnviz.experiments.run import Experiment, estimate, prepare, run
-from rnnviz.learning import verify
+from rnnviz.experiments.sweep import sweep
+from rnnviz.experiments.sweep_result import SweepResult
+from rnnviz.learning import trace, verify, watch
 
 __version__ = "0.1.0"
+
+
+def _drawer():
+    from rnnviz.figures import notebook  # plotly, once something is drawn
+
+    return notebook
+
+
+drawn.drawer = _drawer
 
 __all__ = [
     "BUDGET",
@@ -44,6 +57,7 @@ __all__ = [
     "ShapeError",
     "SignalClip",
     "Status",
+    "SweepResult",
     "Truncation",
     "bptt",
     "clip_by_norm",
@@ -52,8 +66,12 @@ __all__ = [
     "itemised",
     "jacobians",
     "knobs",
+    "load",
     "prepare",
     "read_series",
     "run",
+    "sweep",
+    "trace",
     "verify",
+    "watch",
 ]

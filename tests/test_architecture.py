@@ -19,9 +19,18 @@ ALLOWED = {
     "rnnviz/figures": ("numpy", "plotly", "rnnviz.errors", "rnnviz.core", "rnnviz.experiments"),
     "rnnviz/lessons": ("rnnviz.errors", "rnnviz.experiments", "rnnviz.figures"),
     "rnnviz/ui": ("numpy", "streamlit", "plotly", "segno", "rnnviz"),
+    "rnnviz/cli": ("numpy", "click", "rnnviz"),
+    "rnnviz/__main__.py": ("rnnviz",),
     "app.py": ("streamlit", "rnnviz"),
 }
-ONLY_INSIDE_FUNCTIONS = {"rnnviz/ui": ("rnnviz.learning", "torch"), "app.py": ("rnnviz.learning", "torch")}
+ONLY_INSIDE_FUNCTIONS = {
+    "rnnviz/__init__.py": ("rnnviz.figures",),
+    "rnnviz/core": ("pandas",),
+    "rnnviz/experiments": ("pandas", "safetensors"),
+    "rnnviz/cli": ("rnnviz.figures",),
+    "rnnviz/ui": ("rnnviz.learning", "torch"),
+    "app.py": ("rnnviz.learning", "torch"),
+}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 

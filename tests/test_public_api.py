@@ -13,6 +13,9 @@ CONTRACT = {
     "clip_by_value": "gradients, limit",
     "SignalClip": "kind, limit",
     "Truncation": "kind, steps",
+    "trace": "module, inputs, loss='last', initial_state=None",
+    "watch": "model, every=1, keep=1, only=None",
+    "load": "path",
 }
 
 

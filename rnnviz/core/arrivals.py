@@ -15,7 +15,7 @@ class Arrivals(Protocol):
     """The gradient that enters the hidden state on the way: from the loss itself, or from the layer above."""
 
     def at(self, row: int, signals: slice) -> Scaled | None:
-        """What is added to all signals at a row, (..., B, H)."""
+        """What is added to all signals at a row: (..., B, H) to h, or (..., B, N) to all parts of the state."""
 
     def until(self, row: int) -> int:
         """The next row further back at which `at` adds something."""
@@ -26,7 +26,10 @@ class Arrivals(Protocol):
 
 @dataclass(frozen=True)
 class FromAbove:
-    """Gradient (T, B, H) for the one signal, or (T, n, B, H) for every stacked signal, at any number of steps."""
+    """Gradient (T, B, H) for the one signal, or (T, n, B, H) for every stacked signal, at any number of steps.
+
+    Where it enters the whole state, N takes the place of H.
+    """
 
     gradient: Scaled
 

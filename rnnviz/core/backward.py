@@ -214,13 +214,20 @@ class _Walker:
     def _receive(self, row: int) -> None:
         """Rescale, and add what arrives at a row."""
         if (arrival := self.arrivals.at(row, self.signals)) is not None:
-            others = (arrival.mantissa, *(np.zeros_like(arrival.mantissa) for _ in self.parts[1:]))
+            others = self._by_part(arrival.mantissa)
             if any(part.any() for part in self.parts):
                 self._rescale()
                 self.parts, self.exponent = add(self.parts, self.exponent, others, arrival.exponent)
             else:
                 self.parts, self.exponent = others, arrival.exponent
         self._rescale()
+
+    def _by_part(self, arriving: Array) -> tuple[Array, ...]:
+        """What arrives at each part of the state: at h alone, unless it is as wide as all of them."""
+        size = self.parts[0].shape[-1]
+        if arriving.shape[-1] == size:
+            return arriving, *(np.zeros_like(arriving) for _ in self.parts[1:])
+        return arriving[..., :size], arriving[..., size:]
 
     def _meetings(self, row: int, rows: tuple[Array, ...], alive: list[Array]) -> Iterator[None]:
         """At each row from which a step leads back, start what begins there, and drop those that live there no more."""

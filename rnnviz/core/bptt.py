@@ -63,8 +63,16 @@ def backpropagate(
     output_gradient: np.ndarray,
     signal_clip: SignalClip | None = None,
     truncation: Truncation | None = None,
+    state_gradient: tuple[np.ndarray, ...] | None = None,
 ) -> GradientFlow:
-    """The backward half of `bptt`, for a network that has been run; here a gradient may be infinite."""
+    """The backward half of `bptt`, for a network that has been run; here a gradient may be infinite.
+
+    `state_gradient` enters at each stream's final state besides, as when a decoder starts from it: (∂L/∂h_n,) or
+    (∂L/∂h_n, ∂L/∂c_n), each (S, B, H) in torch's order.
+    """
+    ends = [None] * len(unrolled.walks)
+    if state_gradient is not None:
+        output_gradient, ends = _split_by_entry(unrolled, output_gradient, state_gradient)
     gradient = Scaled.sparse(output_gradient)
     expect("signal_clip", signal_clip, SignalClip | None, "SignalClip or None")
     expect("truncation", truncation, Truncation | None, "Truncation or None")
@@ -74,23 +82,53 @@ def backpropagate(
             "signal_clip: cannot be combined with a sliding truncation, where every loss has a signal of its own; "
             f"allowed is None or a chunked truncation, got {shown(signal_clip)}."
         )
+    if sliding and any(end is not None for end in ends):
+        raise ConfigError(
+            "state_gradient: must be None with a sliding truncation, where every loss is of one step's output, "
+            f"got {shown(state_gradient)}."
+        )
     with np.errstate(all="ignore"):
         if sliding:
             gathered = _source_by_source(unrolled, gradient, min(truncation.steps, len(output_gradient) + 1))
         else:
-            gathered = _layer_by_layer(unrolled, gradient, signal_clip, truncation)
+            gathered = _layer_by_layer(unrolled, gradient, ends, signal_clip, truncation)
         return gather(unrolled, gathered, gradient)
 
 
-def _layer_by_layer(unrolled: Unrolled, gradient: Scaled, signal_clip, truncation) -> list[Gatherer]:
+def _split_by_entry(unrolled: Unrolled, output_gradient, state_gradient):
+    """∂L/∂output with the top layer's ∂L/∂h_n in it, and what enters besides at the end of each stream, (B, N)."""
+    total, batch = np.array(output_gradient), np.arange(output_gradient.shape[1])
+    first = len(unrolled.walks) - unrolled.network.directions
+    ends = []
+    for s, walk in enumerate(unrolled.walks):
+        parts = [part[s] for part in state_gradient]
+        if s >= first:
+            walk.stream.in_order(total)[walk.last_rows - 1, batch, walk.stream.columns] += parts[0]
+            parts[0] = np.zeros_like(parts[0])
+        ends.append(np.concatenate(parts, axis=-1) if any(part.any() for part in parts) else None)
+    return total, ends
+
+
+def _with_end(walk: Walk, above: Scaled, end: np.ndarray | None) -> Scaled:
+    """What enters a stream on its way, rows (T, B, H), or (T, B, N) when something enters at its end."""
+    if end is None:
+        return above
+    rows = np.zeros((*above.mantissa.shape[:2], end.shape[-1]))
+    rows[walk.last_rows - 1, np.arange(len(end))] = end
+    wide = np.zeros_like(rows)
+    wide[..., : above.mantissa.shape[-1]] = above.mantissa
+    return Scaled(wide, above.exponent) + Scaled.sparse(rows)
+
+
+def _layer_by_layer(unrolled: Unrolled, gradient: Scaled, ends, signal_clip, truncation) -> list[Gatherer]:
     """The usual sweep, from the top layer to the first, with one signal in which all losses are added up."""
     gathered: list[Gatherer] = []
     period = int(truncation.steps) if truncation else None
     for walks in layers_from_the_top(unrolled):
         here = [Gatherer(walk) for _, walk in walks]
-        for side in here:
-            stream = side.walk.stream
-            arrivals = FromAbove(gradient.columns(stream.columns).map(stream.in_order))
+        for side, (s, walk) in zip(here, walks, strict=True):
+            above = gradient.columns(walk.stream.columns).map(walk.stream.in_order)
+            arrivals = FromAbove(_with_end(walk, above, ends[s]))
             for block in walk_back(side.walk, arrivals, signal_clip=signal_clip, period=period):
                 side.take(block)
         gradient = sum_of_sides([side.into_input.map(side.walk.stream.in_order) for side in here])

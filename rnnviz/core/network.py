@@ -225,6 +225,17 @@ class Network:
         )
 
 
+def network_of(streams: tuple[Stream, ...]) -> Network:
+    """A network that has these streams; its b_ih holds every bias that may be added before the recurrent product."""
+    parameters = {}
+    for stream in streams:
+        recurrent = np.zeros_like(stream.input_bias)
+        recurrent[len(recurrent) - len(stream.recurrent_bias) :] = stream.recurrent_bias
+        arrays = (stream.weight_ih, stream.weight_hh, stream.input_bias, recurrent)
+        parameters |= {f"{kind}_{stream.suffix}": array for kind, array in zip(KINDS, arrays, strict=True)}
+    return Network(streams[0].cell.name, parameters, streams[0].activation.name)
+
+
 def _suffixes(layers: int, directions: int, first: int = 0) -> list[str]:
     ends = ("", "_reverse")[:directions]
     return [f"l{layer}{end}" for layer in range(first, first + layers) for end in ends]

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from rnnviz.core.drawn import Drawn
 from rnnviz.core.network import Stream
 from rnnviz.core.readings import LAYER_ABOVE, OWN_LOSSES, Reading, horizon, read
 from rnnviz.core.scaled import log10_sum_of_squares
@@ -35,7 +36,7 @@ FINDINGS = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class GradientFlow:
+class GradientFlow(Drawn):
     """Every state and every total gradient of one run, time-major.
 
     S streams, T steps, B batch rows, H units, K directions; `T+1` counts rows, the initial state included (see
@@ -251,6 +252,29 @@ class GradientFlow:
     def steps_above(self, fraction: float) -> np.ndarray:
         """(S,) how many steps back the norm stays above a fraction of what it was at the loss."""
         return np.array([horizon(self._way_back(s)[0], fraction) for s in range(len(self.streams))])
+
+    def to_frame(self):
+        """A tidy pandas DataFrame, a line for every stream, row and batch row, with the columns of `FRAME_COLUMNS`.
+
+        Raises:
+            RnnvizError: when pandas is not installed.
+        """
+        from rnnviz.core.frame import frame_of
+
+        return frame_of(self)
+
+    def save(self, path) -> None:
+        """Write everything into one `.npz`, which `rnnviz.load` and `numpy.load` read without pickle.
+
+        Args:
+            path: the file's name, or an open binary file.
+
+        Raises:
+            RnnvizError: when there can be no such file, it may not be written, or it is open for text.
+        """
+        from rnnviz.core.flow_file import save_flow
+
+        save_flow(self, path)
 
     def _way_back(self, s: int) -> tuple[np.ndarray, str, list[str], str, bool]:
         """What `read` wants to know of a stream: its curve from its first step to the last that has a loss."""

@@ -35,6 +35,11 @@ class Walk:
         return self.stream.cell.slopes(self.stream, states, tuple(part[first:last] for part in self.kept))
 
     @property
+    def last_rows(self) -> np.ndarray:
+        """(B,) the row of each sequence's final state."""
+        return np.full(self.inputs.shape[1], len(self.inputs))
+
+    @property
     def saturated(self) -> np.ndarray:
         """(T, B): whether the step has an activation so far out that float64 cannot hold its slope."""
         size = self.stream.hidden_size
@@ -118,9 +123,14 @@ def _inputs(network: Network, inputs: np.ndarray) -> np.ndarray:
 
 def _initial_state(network: Network, batch: int, initial_state) -> tuple[np.ndarray, ...]:
     """The parts of the initial state, (h0,) or (h0, c0), each (S, B, H)."""
-    shape, count = (len(network.streams), batch, network.hidden_size), network.streams[0].parts
     if initial_state is None:
-        return (np.zeros(shape),) * count
+        return (np.zeros((len(network.streams), batch, network.hidden_size)),) * network.streams[0].parts
+    return state_parts(network, batch, initial_state)
+
+
+def state_parts(network: Network, batch: int, initial_state) -> tuple[np.ndarray, ...]:
+    """The parts of an initial state that was given, checked: (h0,) or (h0, c0), each (S, B, H)."""
+    shape, count = (len(network.streams), batch, network.hidden_size), network.streams[0].parts
     given = initial_state if isinstance(initial_state, tuple) else (initial_state,)
     if len(given) != count:
         raise ShapeError(

@@ -1,11 +1,6 @@
 """What a training has found so far: losses, gradient norms, held-out scores and film strips of every variant."""
 
-import io
-import json
 import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +8,11 @@ from typing import BinaryIO
 
 import numpy as np
 
-from rnnviz.errors import RnnvizError, shown
+from rnnviz.core.archive import Foreign, about, open_archive, read_array, write_archive
 from rnnviz.experiments.tasks import Material, material
 from rnnviz.experiments.training import EVERY, Learner, Training
 
 LARGEST_FILE = 10_000_000  # bytes
-LONGEST_SETTINGS = 300_000  # characters, of which JSON may need twelve for one of a text
 FORMAT = "rnnviz history 1"
 ARRAYS = {  # of a course: type, and the name of each axis's size
     "loss": (np.float64, "U"),
@@ -143,16 +137,9 @@ class History:
         Raises:
             RnnvizError: when there can be no such file, it may not be written, or it is open for text.
         """
-        about = {"format": FORMAT, "training": asdict(self.training), "courses": [_words(c) for c in self.courses]}
+        settings = {"format": FORMAT, "training": asdict(self.training), "courses": [_words(c) for c in self.courses]}
         arrays = {f"{c.learner.name}.{name}": getattr(c, name) for c in self.courses for name in ARRAYS}
-        made = io.BytesIO()
-        np.savez_compressed(made, settings=np.array(json.dumps(about)), **arrays)
-        named = isinstance(path, str | Path)
-        try:
-            Path(path).write_bytes(made.getvalue()) if named else path.write(made.getvalue())
-        except (OSError, ValueError, TypeError, AttributeError):  # a name that no file can have, or no binary file
-            got = shown(Path(path).name) if named else f"a {type(path).__name__}"
-            raise RnnvizError(f"path: must be a file that can be written, got {got}, which cannot.") from None
+        write_archive(path, settings, arrays)
 
     @classmethod
     def load(cls, path: str | Path | BinaryIO) -> "History":
@@ -164,61 +151,20 @@ class History:
         Raises:
             RnnvizError: for a file that cannot be read, or is not what `save` writes.
         """
-        with _refusing(), _opened(path) as file, zipfile.ZipFile(file) as archive:
-            about = json.loads(str(_array(archive, "settings", None, ())))
-            if about["format"] != FORMAT:
+        with open_archive(path, "History.save", LARGEST_FILE) as archive:
+            told = about(archive)
+            if told["format"] != FORMAT:
                 raise Foreign("has another format")
-            training = Training(**about["training"])
+            training = Training(**told["training"])
             steps, learners = material(training).steps, training.learners
             names = {f"{learner.name}.{name}.npy" for learner in learners for name in ARRAYS} | {"settings.npy"}
-            if sorted(archive.namelist()) != sorted(names) or len(about["courses"]) != len(learners):
+            if sorted(archive.namelist()) != sorted(names) or len(told["courses"]) != len(learners):
                 raise Foreign("has other arrays")
             read = [
                 _course(archive, learner, words, training, steps)
-                for learner, words in zip(learners, about["courses"], strict=True)
+                for learner, words in zip(learners, told["courses"], strict=True)
             ]
             return cls(training, tuple(read))
-
-
-class Foreign(Exception):
-    """What is wrong with a file, in words that follow on its name."""
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """Turn whatever a foreign or a broken file makes the reader raise into one sentence."""
-    try:
-        yield
-        return
-    except RnnvizError:
-        raise
-    except Foreign as problem:
-        why = str(problem)
-    except FileNotFoundError:
-        why = "does not exist"
-    except OSError:
-        why = "cannot be read"
-    except (zipfile.BadZipFile, zlib.error, EOFError):
-        why = "is no whole .npz"
-    except Exception:  # a hostile file reaches every corner of the zip, npy and JSON readers
-        why = "holds something else"
-    raise RnnvizError(f"path: must be a file that History.save has written, got one that {why}.")
-
-
-@contextmanager
-def _opened(path: str | Path | BinaryIO) -> Iterator[BinaryIO]:
-    """A file to read from its start, not too large; one that was open stays open."""
-    if isinstance(path, str | Path):
-        if not Path(path).is_file() and Path(path).exists():  # a device or a pipe may never end
-            raise Foreign("is a folder or no ordinary file")
-        with Path(path).open("rb") as file, _opened(file) as checked:
-            yield checked
-        return
-    size = path.seek(0, io.SEEK_END)
-    if size > LARGEST_FILE:
-        raise Foreign(f"has {size / 1e6:.0f} MB, where {LARGEST_FILE / 1e6:.0f} MB are allowed")
-    path.seek(0)
-    yield path
 
 
 def _words(course: Course) -> dict:
@@ -231,7 +177,7 @@ def _course(archive: zipfile.ZipFile, learner: Learner, words: dict, training: T
     limits = {"U": training.updates, "E": looks, "P": looks, "T": steps}
     sizes, arrays = {"T": steps}, {}
     for name, (kind, axes) in ARRAYS.items():
-        arrays[name] = _array(archive, f"{learner.name}.{name}", kind, tuple(limits[axis] for axis in axes))
+        arrays[name] = read_array(archive, f"{learner.name}.{name}", kind, tuple(limits[axis] for axis in axes))
         for axis, size in zip(axes, arrays[name].shape, strict=True):
             if sizes.setdefault(axis, size) != size:
                 raise Foreign("has arrays of sizes that do not go together")
@@ -281,26 +227,3 @@ def _has_looked(course: Course) -> bool:
     begun = course.updates > 0 or len(course.evaluated) > 0
     profiled = course.profiled.tolist()
     return course.evaluated.tolist() == sorted(due) * begun and profiled == sorted(due.intersection(profiled))
-
-
-def _array(archive: zipfile.ZipFile, name: str, kind: type | None, most: tuple[int, ...]) -> np.ndarray:
-    """An array of the archive; its header is looked at before anything is read or room is made for it.
-
-    Args:
-        archive: where it stands.
-        name: without its ending.
-        kind: of its numbers; None for a text.
-        most: the largest size of each axis.
-    """
-    with archive.open(f"{name}.npy") as file:
-        version = np.lib.format.read_magic(file)
-        if version != (1, 0):
-            raise Foreign("has other arrays")
-        shape, _, found = np.lib.format.read_array_header_1_0(file)
-    is_text = kind is None and found.kind == "U" and found.itemsize <= 4 * LONGEST_SETTINGS
-    if not (is_text or (kind is not None and found == kind)):
-        raise Foreign("has arrays of another type")
-    if len(shape) != len(most) or any(not 0 <= size <= limit for size, limit in zip(shape, most, strict=True)):
-        raise Foreign("has arrays of other sizes")
-    with archive.open(f"{name}.npy") as file:
-        return np.lib.format.read_array(file, allow_pickle=False)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
@@ -87,16 +87,26 @@ def _rows(path: str | Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         if path.stat().st_size > LARGEST_FILE:
             raise ShapeError(f"path: the file may have 10 MB at most, got {path.stat().st_size / 1e6:.0f} MB.")
         with path.open(encoding="utf-8-sig", newline="") as file:
-            semicolons = ";" in file.readline()
-            file.seek(0)
-            reader = csv.reader(file, delimiter=";" if semicolons else ",")
-            (_, header), *rows = [(reader.line_num, row) for row in reader if row]
+            return rows_of(file)
     except (OSError, ValueError, csv.Error) as problem:
         if isinstance(problem, RnnvizError):
             raise
         raise ShapeError(
             f"path: must be a CSV file with a header line, got {shown(path.name)}, which {_why(problem)}."
         ) from None
+
+
+def rows_of(file: TextIO) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header of an open CSV file, and every row with the number of the line where it ends.
+
+    Raises:
+        RnnvizError: for a first line that is no header, or too many rows.
+        ValueError, csv.Error: for what is no CSV.
+    """
+    semicolons = ";" in file.readline()
+    file.seek(0)
+    reader = csv.reader(file, delimiter=";" if semicolons else ",")
+    (_, header), *rows = [(reader.line_num, row) for row in reader if row]
     if semicolons:  # where the comma is the decimal point
         rows = [(line, [text.replace(",", ".") for text in row]) for line, row in rows]
     if all(map(_is_number, header)):

@@ -48,12 +48,13 @@ def equations(run: Run, s: int | None = None) -> tuple[Equation, ...]:
 def _rnn_forward(asked: Asked) -> Equation:
     function, words = FUNCTIONS[asked.run.config.nonlinearity]
     inner = asked.preactivation()
+    scaled = "" if asked.given else f" = {asked.run.config.weight_scale:g}·W_0"
     return Equation(
         "One step forward",
         rf"h_t = {function}\bigl({inner}\bigr)" if function else f"h_t = {inner}",
         f"The new state h_t, {asked.found.units} numbers, is {words} {asked.read_words} through the matrix W_ih, "
         f"{asked.bias_words}, and {asked.before_words} through the recurrent matrix "
-        f"W_hh = {asked.run.config.weight_scale:g}·W_0: {asked.scale_words}. The sum is called a_t; t counts the "
+        f"W_hh{scaled}: {asked.scale_words}. The sum is called a_t; t counts the "
         f"{asked.run.flow.steps} steps.",
     )
 

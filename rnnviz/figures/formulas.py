@@ -10,6 +10,7 @@ from rnnviz.core.initialisers import INITIALISERS
 from rnnviz.core.readings import power_text
 from rnnviz.experiments.anatomy import Anatomy
 from rnnviz.experiments.comparison import Run
+from rnnviz.experiments.own import OwnConfig
 from rnnviz.figures.latex import number, over, power
 
 
@@ -45,8 +46,15 @@ class Asked:
         return f"the output y_t^({layer}) of layer {layer}" if layer else "the input x_t"
 
     @property
+    def given(self) -> bool:
+        """The network was not drawn, but is a user's own."""
+        return isinstance(self.run.config, OwnConfig)
+
+    @property
     def scale_words(self) -> str:
-        """Weight scale and draw."""
+        """Weight scale and draw; a user's own matrix has neither."""
+        if self.given:
+            return "the matrix as it was given"
         drawn = INITIALISERS[self.run.config.initialisation].label
         return f"{self.run.config.weight_scale:g} is the weight scale and W_0 the matrix as it was drawn ({drawn})"
 
@@ -58,11 +66,16 @@ class Asked:
 
     def recurrent(self, drawn: str) -> str:
         """The scaled recurrent product."""
+        if self.given:
+            ours = "W_{hh}" if drawn == "W_0" else drawn.replace("0,", "h")
+            return rf"{ours}\,h_{{{self.before}}}"
         return rf"{number(self.run.config.weight_scale)}\cdot {drawn}\,h_{{{self.before}}}"
 
     @property
     def biased(self) -> bool:
         """There are biases."""
+        if self.given:
+            return any(name.startswith("bias") for name in self.run.experiment.network.parameters)
         return INITIALISERS[self.run.config.initialisation].noisy_biases or self.run.config.chrono is not None
 
     @property

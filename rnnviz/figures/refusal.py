@@ -27,7 +27,7 @@ def plain(error: RnnvizError, declared: Mapping[str, Knob] | None = None) -> str
     """
     names, colon, rest = str(error).partition(": ")
     labels = {name: knob.label for name, knob in (knobs(Config) if declared is None else declared).items()}
-    longer = "|".join(name for name in labels if "_" in name)  # a short one could be a word of the sentence
+    longer = "|".join(name for name in labels if "_" in name) or "(?!)"  # a short one could be a word of the sentence
     rest = re.sub(rf"\b({longer})\b", lambda name: labels[name[0]], rest)
     return f"{', '.join(labels.get(name, name) for name in names.split(', '))}{colon}{rest}"
 

@@ -82,6 +82,10 @@ STYLES = {
     "birnn": Style("#A83B2B", "#FF9180", "longdash", "x"),
     "bilstm": Style("#2F5E9E", "#86B6F5", "longdashdot", "cross"),
     "bigru": Style("#1F7A45", "#5FD08B", "longdashdot", "bowtie"),
+    "own": Style("#5B3FA8", "#9A82EC", "solid", "octagon"),
+    "own_2": Style("#7A5200", "#F2C14E", "dash", "triangle-right"),
+    "own_3": Style("#5A5C63", "#A9ABB2", "longdash", "hourglass"),
+    "own_4": Style("#8E2F6F", "#E8A0D4", "dashdot", "star-diamond"),
 }
 
 SEQUENTIAL = "Viridis"  # magnitudes, perceptually even

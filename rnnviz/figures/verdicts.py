@@ -6,6 +6,7 @@ from rnnviz.core.readings import count_text, power_text
 from rnnviz.core.results import GradientFlow
 from rnnviz.experiments.anatomy import anatomy
 from rnnviz.experiments.comparison import Run
+from rnnviz.experiments.own import FlowRun
 from rnnviz.figures.chart import Badge, Subject
 from rnnviz.figures.theme import Theme
 from rnnviz.figures.theory import affords_spectrum, theory
@@ -77,7 +78,8 @@ def _reasons(runs: tuple[Run, ...]) -> list[str]:
 
 def _because(runs: tuple[Run, ...]) -> list[str]:
     """Where the pace of the first RNN comes from."""
-    run = next((run for run in runs if run.config.cell == "rnn" and run.config.loss == "last"), None)
+    asked = (run for run in runs if not isinstance(run, FlowRun))  # a flow alone does not hold its slopes
+    run = next((run for run in asked if run.config.cell == "rnn" and run.config.loss == "last"), None)
     if run is None or len(run.flow.streams) > 1 or not 0 < run.flow.verdict.growth_per_step < np.inf:
         return []
     found = anatomy(run)

@@ -7,10 +7,13 @@ from rnnviz.errors import RnnvizError, expect, one_of
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import nn
 
+    from rnnviz.core.results import GradientFlow
     from rnnviz.experiments.config import Config
     from rnnviz.experiments.training import Training
     from rnnviz.learning.training import Trainer
+    from rnnviz.learning.watching import Watch
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,91 @@ def train(training: "Training | None" = None, **settings) -> "Trainer":
     except ModuleNotFoundError as missing:
         raise _without("train", missing) from None
     return Trainer(asked)
+
+
+def trace(module: "nn.Module", inputs, loss="last", initial_state=None) -> "GradientFlow":
+    """Run a torch module of yours over a sequence, and see the gradient at every step inside it.
+
+    The module itself is neither run nor changed: its weights are taken as they are, and forward and backward pass are
+    replayed exactly, in float64.
+
+    Args:
+        module: a `torch.nn.RNN`, `LSTM` or `GRU` of any depth and direction, or an `RNNCell`, `LSTMCell` or `GRUCell`.
+        inputs: in the module's own layout, (T, B, D), (B, T, D) with `batch_first`, (T, D), or a `PackedSequence`; for
+            a cell (T, B, D) or (T, D).
+        loss: "last", the sum of the top layer's `h_n` (what a classifier reads: each sequence's final state, of a
+            bidirectional module in both directions); "every", the sum of all outputs; an array ∂L/∂output in the
+            module's own layout; or a function `output -> scalar` or `(output, state) -> scalar` of what the module
+            would return, tensors of the module's dtype and on its device, through which torch finds the gradient.
+        initial_state: `h0`, or `(h0, c0)` for an LSTM, as the module takes it; zero when None.
+
+    Returns:
+        A time-major `GradientFlow` over all layers and directions, its parameters under the names of `state_dict()`
+        (a cell's with the ending `_l0`). Of a `PackedSequence`, T is the longest length, and beyond a shorter
+        sequence's end states and gradients are 0 and log10 norms -inf; the initial state of its reverse stream stands
+        in the row after its last step.
+
+    Raises:
+        RnnvizError: for what cannot be replayed exactly (dropout between layers in training mode, projections, a
+            forward of your own), a wrong shape, or values that are not finite.
+
+    >>> import torch, rnnviz
+    >>> lstm, head = torch.nn.LSTM(3, 8, batch_first=True), torch.nn.Linear(8, 1)
+    >>> flow = rnnviz.trace(lstm, torch.randn(4, 50, 3), loss=lambda output: head(output[:, -1]).square().mean())
+    >>> flow.adjoint.shape
+    (1, 51, 4, 8)
+    """
+    try:
+        from rnnviz.learning.tracing import trace_module
+    except ModuleNotFoundError as missing:
+        raise _without("trace", missing) from None
+    return trace_module(module, inputs, loss, initial_state)
+
+
+def watch(model: "nn.Module", every: int = 1, keep: int = 1, only: tuple[str, ...] | None = None) -> "Watch":
+    """Watch the gradient inside every `nn.RNN`, `nn.LSTM` and `nn.GRU` of a model while you train it.
+
+    Hooks note what each module is called with, its weights at that moment, and what your own loss sends back into what
+    it returned: ∂L/∂output, ∂L/∂h_n and ∂L/∂c_n. A watched pass is replayed in float64 when its frame is first looked
+    at, which takes about as long as the module's own forward and backward pass in float64 (or when more than 256 MB of
+    notes are waiting). Nothing in the model or its training changes, bit for bit; the replay's gradients differ from
+    those of a float32 module by its rounding, some 1e-6.
+
+    Every backward pass counts, also one that only adds to `.grad` and each one within a reentrant checkpoint; passes
+    without gradient (`no_grad`, evaluation) do not. Under autocast the replay takes the weights in full precision, so
+    that its states and gradients differ by the rounding of bfloat16, some 1e-2; a `GradScaler`'s factor is in the
+    norms, but not in growth or horizon.
+
+    Args:
+        model: any module, in which recurrent ones are found by their qualified names (its class' name for itself).
+        every: look at every n-th backward pass only.
+        keep: of how many of the latest frames the full flows are kept; the film strip itself has small records.
+        only: names of the modules to watch; None for all.
+
+    Returns:
+        A `Watch`, for use in a `with` statement or to be ended by its `close()`.
+
+    Raises:
+        RnnvizError: for a model that has no recurrent module, or one that cannot be replayed exactly: with dropout
+            between layers in training mode, projections, a forward of your own, cells that you loop over yourself, or
+            wrapped by DataParallel, compiled or scripted. A backward pass with `create_graph=True` is refused.
+
+    >>> import torch, rnnviz
+    >>> lstm = torch.nn.LSTM(3, 8)
+    >>> optimiser = torch.optim.SGD(lstm.parameters(), lr=0.1)
+    >>> with rnnviz.watch(lstm) as watch:
+    ...     for _ in range(2):
+    ...         optimiser.zero_grad()
+    ...         lstm(torch.randn(20, 4, 3))[0][-1].square().mean().backward()
+    ...         optimiser.step()
+    >>> [frame.update for frame in watch.frames], watch.flows["LSTM"].steps
+    ([1, 2], 20)
+    """
+    try:
+        from rnnviz.learning.watching import Watch
+    except ModuleNotFoundError as missing:
+        raise _without("watch", missing) from None
+    return Watch(model, every, keep, only)
 
 
 def _without(name: str, missing: ModuleNotFoundError) -> RnnvizError:

@@ -138,7 +138,7 @@ def test_both_ends_of_the_signed_colours_stand_out_from_their_middle(theme):
 
 
 def test_every_network_has_a_style_of_its_own():
-    assert set(STYLES) == {*VARIANTS, *LEARNERS}
+    assert set(STYLES) == {*VARIANTS, *LEARNERS, "own", "own_2", "own_3", "own_4"}
     for theme in THEMES:
         assert len({getattr(style, theme) for style in STYLES.values()}) == len(STYLES)
 

@@ -403,5 +403,5 @@ def test_both_pages_and_the_projector():
     assert_fits_themes(gradient_norms, asked("rnn", "lstm"))
     widths = [gradient_norms(asked("rnn"), t).figure["data"][0]["line"]["width"] for t in (LIGHT, LIGHT.projected)]
     assert widths[1] > widths[0]
-    assert set(STYLES) == {*VARIANTS, *LEARNERS}
+    assert set(STYLES) == {*VARIANTS, *LEARNERS, "own", "own_2", "own_3", "own_4"}
     assert set(THEMES) == {"light", "dark"}

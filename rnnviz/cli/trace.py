@@ -1,0 +1,61 @@
+"""`rnnviz trace`: the gradient inside a model of the user's own, from its file of weights."""
+
+from pathlib import Path
+
+import click
+
+from rnnviz import knobs
+from rnnviz.cli.options import OUT, option_of, settings, speaks_plainly
+from rnnviz.cli.run import write_files
+from rnnviz.cli.words import told
+from rnnviz.experiments.own_inputs import read_table
+from rnnviz.experiments.own_model import OwnModel
+from rnnviz.experiments.weights import read_weights
+
+IN = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+
+
+@click.command(short_help="See inside a trained nn.RNN, LSTM or GRU, from its file of weights.")
+@click.argument("weights", type=IN)
+@click.option("--inputs", type=IN, metavar="FILE", help="A .csv with a header line, or an .npy; white noise without.")
+@settings(OwnModel, without=("length",))
+@option_of("length", knobs(OwnModel)["length"], None)
+@click.option("--out", type=OUT, metavar="FILE.npz", help="Keep every array; rnnviz.load reads it.")
+@click.option("--csv", type=OUT, metavar="FILE.csv", help="Keep the norms, a line for every step.")
+@click.option("--html", type=OUT, metavar="FILE.html", help="Every chart in one file.")
+@speaks_plainly
+def trace(
+    weights: Path,
+    inputs: Path | None,
+    length: int | None,
+    out: Path | None,
+    csv: Path | None,
+    html: Path | None,
+    **given,
+) -> None:
+    """See how far back the gradient reaches inside a trained nn.RNN, nn.LSTM or nn.GRU.
+
+    WEIGHTS is a .safetensors or an .npz with torch.nn's names, as from
+
+    \b
+      safetensors.torch.save_file(model.state_dict(), "weights.safetensors")
+
+    and may hold a whole model: the recurrent modules in it are found by their names. No file of weights has your loss
+    in it; a fixed random readout takes its place. For your real loss use rnnviz.watch in your training script.
+
+    \b
+      rnnviz trace weights.safetensors
+      rnnviz trace weights.safetensors --inputs series.csv --module encoder.lstm --loss every --html report.html
+    """  # noqa: D301 (click wants the backspace itself)
+    table = None if inputs is None else read_table(inputs.read_bytes(), inputs.name)
+    found = read_weights(weights.read_bytes(), weights.name)
+    steps = length or (100 if table is None else len(table.values))
+    model = OwnModel(length=steps, **given)
+    others = [name for name in found.named if name != model.chosen(found).prefix]
+    run = model.run(found, table)
+    told(run)
+    if others:
+        click.echo(f"\nAlso in this file: {', '.join(others)}; choose one with --module.")
+    for sentence in found.refused:
+        click.echo(f"\n{sentence}")
+    write_files(run, out, csv, html)

@@ -1,0 +1,58 @@
+"""Results in a notebook: the charts of the app, and a few words."""
+
+from html import escape
+from textwrap import wrap
+
+from plotly.graph_objects import Figure
+
+from rnnviz.core.results import GradientFlow
+from rnnviz.errors import one_of
+from rnnviz.experiments.own import flow_run
+from rnnviz.figures.chart import Subject, View
+from rnnviz.figures.charts import CHARTS
+from rnnviz.figures.theme import THEMES
+
+OF_A_FLOW = ("norms", "states", "units", "optimiser")  # what needs no second run
+LINE = 110  # characters
+
+TABLE = """<div>
+<p><strong>{sentence}</strong></p>
+<table>
+<thead><tr><th>Layer and direction</th><th>Growth per step</th><th>Half-life</th><th>Memory horizon</th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>
+{findings}<p>T {steps}, B {batch}, H {units}. Charts: <code>.show({charts})</code></p>
+</div>"""
+ROW = "<tr><td>{}</td><td>{:.4g}</td><td>{:.3g}</td><td>{} of {}</td></tr>"
+
+
+def figure_of(flow: GradientFlow, chart: str, theme: str) -> Figure:
+    """See `GradientFlow.figure`."""
+    one_of("chart", chart, OF_A_FLOW)
+    one_of("theme", theme, THEMES)
+    drawing = CHARTS[chart].draw(Subject((flow_run(flow),), View()), THEMES[theme])
+    figure = Figure(drawing.figure)
+    title = "<br>".join([f"<b>{CHARTS[chart].question}</b>", *wrap(drawing.answer, LINE)])
+    above = 30 + 20 * (1 + title.count("<br>"))
+    margin = (figure.layout.margin.t or 0) + above
+    height = (figure.layout.height or 450) + above
+    return figure.update_layout(
+        title={"text": title, "x": 0, "xref": "paper", "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 12}},
+        title_font_size=14, height=height, margin_t=margin,
+    )  # fmt: skip
+
+
+def html_of(flow: GradientFlow) -> str:
+    """The verdict, a line for every layer and direction, and what must be known beside."""
+    _, _, batch, units = flow.hidden.shape
+    rows = [
+        ROW.format(escape(stream.label), r.growth_per_step, r.half_life, r.memory_horizon, r.steps)
+        for stream, r in zip(flow.streams, flow.readings, strict=True)
+    ]
+    return TABLE.format(
+        sentence=escape(flow.verdict.sentence), rows="\n".join(rows), steps=flow.steps, batch=batch, units=units,
+        findings="".join(f"<p>{escape(each)}</p>\n" for each in flow.findings),
+        charts=", ".join(f'"{name}"' for name in OF_A_FLOW),
+    )  # fmt: skip

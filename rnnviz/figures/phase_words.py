@@ -1,0 +1,113 @@
+"""What the phase map says: its answer, the notes under it, and the words of each square."""
+
+from typing import Any
+
+import numpy as np
+
+from rnnviz.core.readings import count_text
+from rnnviz.experiments.config import Config
+from rnnviz.experiments.critical import boundary, crossings
+from rnnviz.experiments.knobs import knobs
+from rnnviz.experiments.phase import Panel, PhaseMap
+
+
+def answer(found: PhaseMap) -> str:
+    """At which weight scale vanishing turns into exploding, network by network."""
+    if found.result.base.loss == "every":
+        return "Every step's own loss adds to these totals, so they do not show how far the loss of one step reaches."
+    own, label = found.rows[found.told], knobs(Config)[found.against].label
+    turning = [panel for panel in found.panels if np.isfinite(turn(found, panel))]
+    told = [f"in {panel.label} {_turning(found, panel)}" for panel in turning]
+    if told:
+        told[0] = f"vanishing turns into exploding {told[0]}"
+    told += [f"{panel.label} {_fate(found, panel)}" for panel in found.panels if panel not in turning]
+    return f"At {lower(label)} {shown(own)}, {'; '.join(told)}."
+
+
+def notes(found: PhaseMap) -> list[str]:
+    """What a reader must know."""
+    count, told = len(found.seeds), []
+    if found.coarser:
+        told.append("The map is coarser than asked, so that it does not take long.")
+    if count > 1:
+        told.append(f"Each square shows one of {count} networks: the one whose growth per step is in the middle.")
+    if any(np.isnan(panel.growth).any() for panel in found.panels):
+        told.append("Grey is no number: the forward run left float64 before the loss.")
+    if any((panel.growth == 0).any() for panel in found.panels):
+        told.append("Where exactly nothing arrives, the square has the strongest blue.")
+    told += [
+        f"{panel.label}: {lower(knobs(Config)[found.against].label)} changes nothing, so that all rows are the same."
+        for panel in found.panels if found.ignores(panel)
+    ]  # fmt: skip
+    return told
+
+
+def turn(found: PhaseMap, panel: Panel) -> float:
+    """The weight scale at which a network turns, along the row that is told; NaN for none."""
+    return boundary(found.scales, panel.log10_growth[found.told])
+
+
+def _turning(found: PhaseMap, panel: Panel) -> str:
+    """Where it turns, what theory says, and whether it turns back."""
+    passed = crossings(found.scales, panel.log10_growth[found.told])
+    own, (last, way), theory = turn(found, panel), passed[-1], panel.critical[found.told]
+    about = "about " if sum(sign > 0 for _, sign in passed) > 1 else ""
+    expected = f" (theory: {factor(theory)})" if np.isfinite(theory) else ""
+    back = f", and back above {factor(last)}" if way < 0 and last > own else ""
+    return f"at weight scale {about}{factor(own)}{expected}{back}"
+
+
+def _fate(found: PhaseMap, panel: Panel) -> str:
+    """What the gradient does where it never turns from vanishing into exploding."""
+    row = panel.log10_growth[found.told]
+    passed, known = crossings(found.scales, row), row[~np.isnan(row)]
+    if passed:
+        return f"explodes below weight scale {factor(passed[0][0])} and vanishes above"
+    if not known.size:
+        return "gives no number at any weight scale"
+    return "vanishes at every weight scale shown" if known[0] < 0 else "vanishes at no weight scale shown"
+
+
+def words(found: PhaseMap, panel: Panel) -> list[list[str]]:
+    """(R, X) what each square says."""
+    label = lower(knobs(Config)[found.against].label)
+    return [
+        [
+            f"{panel.label}, weight scale {scale:g}, {label} {shown(value)}:<br>{_said(growth, horizon)}"
+            for scale, growth, horizon in zip(found.scales, *rows, strict=True)
+        ]
+        for value, *rows in zip(found.rows, panel.growth, panel.horizon, strict=True)
+    ]
+
+
+def _said(growth: float, horizon: float) -> str:
+    if np.isnan(growth):
+        return "not a number: the forward run left float64"
+    if growth == 0:
+        return "exactly nothing arrives at the first step"
+    pace = np.log(2) / abs(np.log(growth)) if growth != 1 else np.inf
+    doubles = "halves" if growth < 1 else "doubles"
+    told = f", {doubles} every {count_text(pace)} steps" if 1.05 <= pace < 1e4 else ""
+    steps = f"{horizon:.0f} {'step' if horizon == 1 else 'steps'}"
+    return f"×{growth:.4g} a step{told};<br>more than 1 % is left for {steps}"
+
+
+def factor(scale: float) -> str:
+    """A weight scale to three digits."""
+    return f"{scale:.3g}"
+
+
+def shown(value: Any) -> str:
+    """A value of the other field."""
+    return (
+        "as drawn"
+        if value is None
+        else f"{value:g}".replace("-", "−")
+        if isinstance(value, int | float)
+        else str(value)
+    )
+
+
+def lower(label: str) -> str:
+    """A label within a sentence."""
+    return f"{label[0].lower()}{label[1:]}"

@@ -1,0 +1,93 @@
+"""What the Map page shows: the phase map, and the way from a point of it to Explore."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from threading import Lock
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import streamlit as st
+
+from rnnviz import Config
+from rnnviz.experiments.comparison import Comparison
+from rnnviz.experiments.phase import ROWS, Phase, PhaseMap, draw_map
+from rnnviz.figures.chart import Chart
+from rnnviz.figures.phase_map import PhaseSubject, PhaseView, phase_map
+from rnnviz.ui import tools
+from rnnviz.ui.controls import Session
+from rnnviz.ui.scene import Scene
+from rnnviz.ui.settings import EXPLORE, NEEDS, Sheet
+from rnnviz.ui.show import put, question
+from rnnviz.ui.stage import asked
+
+KEY, EXPLORE_PAGE = "map", "rnnviz/ui/pages/explore.py"
+OPEN = "open"  # what the stage asks for when a point is opened: the parameters of Explore's address
+OPENED = "opened point"  # in the session
+LONGEST = 20_000  # characters of such an address
+TURN = Lock()  # one map at a time, so that a class that changes settings leaves a core to those who look
+
+
+def subject_of(values: Mapping[str, Any], pin: Mapping[str, Any] | None = None) -> PhaseSubject:
+    """The map that settings ask for, and what its points open.
+
+    Raises:
+        RnnvizError: for settings that do not go together, or over the budget.
+    """
+    comparison, config, phase = (MAP.part(family, values) for family in (Comparison, Config, Phase))
+    with TURN:
+        found = _drawn(comparison, config, phase)
+    return PhaseSubject(found, {name: _opens(values, name) for name in comparison.cells})
+
+
+@lru_cache(maxsize=64)  # some 200 kB each, shared by all visitors
+def _drawn(comparison: Comparison, config: Config, phase: Phase) -> PhaseMap:
+    found = draw_map(comparison, config, phase)
+    found.panels  # noqa: B018  worked out once, and kept with the map
+    return found
+
+
+def _opens(values: Mapping[str, Any], name: str) -> str:
+    """The parameters of an address of Explore for one network, without the point's own."""
+    own = {"weight_scale", "seed", values["against"]}
+    wanted = {**{field: values[field] for field in EXPLORE.knobs if field in values}, "cells": (name,)}
+    query = EXPLORE.to_query({**EXPLORE.start, **wanted})
+    return urlencode({field: text for field, text in query.items() if field not in own})
+
+
+MAP = Sheet(
+    "map",
+    (Comparison, Config, Phase, PhaseView),
+    {"cells": ("rnn", "lstm", "gru")},
+    hideable=("more", "share", "reset", "dice"),
+    needs={**NEEDS, **{name: ("against", tuple(other for other in ROWS if other != name)) for name in ROWS}},
+)
+SCENE = Scene(
+    KEY,
+    MAP,
+    {"phase": Chart("phase", phase_map, steps="")},
+    subject_of,
+    first_seen=frozenset({"phase"}),
+)
+
+
+def come_back(session: Session) -> None:
+    """Take the browser's Back button from a point that was opened to the map as it was.
+
+    Streamlit puts the point's address into the history under this page's name before it opens the other page.
+    """
+    if st.query_params.to_dict() == st.session_state.get(OPENED):
+        st.session_state["page"], session.kept.address = MAP, None  # nothing is brought along from Explore
+        session.write_address()
+
+
+@st.fragment
+def atlas() -> None:
+    """The map; a point of it that a visitor opens is the Explore page with its settings."""
+    fresh = st.session_state.get(f"answering {KEY}") == asked(KEY).id
+    ask = question(SCENE)
+    wanted = ask.changes.get(OPEN)
+    if fresh and isinstance(wanted, str):
+        settings, _ = EXPLORE.from_query(dict(parse_qsl(wanted[:LONGEST])))
+        point = st.session_state[OPENED] = EXPLORE.to_query({**EXPLORE.start, **settings})
+        st.switch_page(EXPLORE_PAGE, query_params=point)
+    put(SCENE, ask, tools.tells_of_the_run)

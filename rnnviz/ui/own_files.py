@@ -1,0 +1,59 @@
+"""A visitor's files on the page "Your model": read at once, kept for the session, given back."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from rnnviz import RnnvizError
+from rnnviz.experiments.own_inputs import Table, read_table
+from rnnviz.experiments.weights import Weights, read_weights
+from rnnviz.ui.controls import Session
+
+FILES, OPENED = "own files", "open"  # in the session
+
+
+@dataclass
+class Files:
+    """A visitor's files, for as long as the session lasts.
+
+    Attributes:
+        weights: the model; None shows the sample.
+        table: its inputs; None makes some up.
+        taken: how many files were taken or given back: another number, and the uploaders are empty again, so that
+            Streamlit drops the bytes.
+    """
+
+    weights: Weights | None = None
+    table: Table | None = None
+    taken: int = 0
+
+    def take(self, session: Session, name: str) -> None:
+        """Read what an uploader holds; a file that cannot be read is a sentence, and what was there stays."""
+        file = st.session_state.get(f"{name} {self.taken}")
+        self.taken += 1
+        if file is None:
+            return
+        session.kept.complaints.clear()
+        try:
+            if name == "weights":
+                self.weights = read_weights(file.getvalue(), file.name)
+                session.values.update(module="", columns="")
+                session.kept.complaints.extend(self.weights.refused)
+            else:
+                self.table = read_table(file.getvalue(), file.name)
+                session.values["columns"] = ""
+            st.session_state[OPENED] = False  # to see what it changed
+        except RnnvizError as problem:
+            session.kept.complaints.append(str(problem))
+
+    def drop(self, session: Session) -> None:
+        """Give the files back: the sample is shown again."""
+        self.weights = self.table = None
+        self.taken += 1
+        session.values.update(module="", columns="")
+        session.kept.complaints.clear()
+
+
+def files() -> Files:
+    """The session's."""
+    return st.session_state.setdefault(FILES, Files())

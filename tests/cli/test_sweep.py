@@ -1,0 +1,91 @@
+"""`rnnviz sweep`: what it prints is what `rnnviz.sweep` finds."""
+
+import csv
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import rnnviz
+from rnnviz.cli import command
+from rnnviz.cli.sweep import AXES, Values
+
+GRID = ("--cells", "rnn,lstm", "--weight-scale", "0.5:2:4", "--steps", "20", "--seed", "0:2:3")
+
+
+def told(*words: str):
+    return CliRunner().invoke(command, ["sweep", *words])
+
+
+@pytest.fixture(scope="module")
+def found():
+    return rnnviz.sweep(
+        {"cells": ("rnn", "lstm"), "length": (20,), "weight_scale": (0.5, 1.0, 1.5, 2.0), "seed": (0, 1, 2)}
+    )
+
+
+def test_a_line_for_every_cell(found):
+    said = told(*GRID)
+    assert said.exit_code == 0, said.output
+    growth = found.columns["growth_per_step"][found.columns["cells"] == "rnn"]
+    line = next(line for line in said.output.splitlines() if line.startswith("RNN tanh"))
+    assert f"{growth.min():.3g} to {growth.max():.3g}, median {np.median(growth):.3g}" in line
+    assert "24 runs" in said.output.splitlines()
+
+
+def test_where_the_growth_passes_one(found):
+    line = next(line for line in told(*GRID).output.splitlines() if line.startswith("RNN tanh"))
+    medians = np.median(found.grid("weight_scale", "seed", cells="rnn"), axis=1)
+    at = int(np.flatnonzero((medians[1:] > 1) != (medians[:-1] > 1))[0])
+    low, high = found.axes["weight_scale"][at : at + 2]
+    assert line.endswith(f"passes 1 between the weight scales {low:.3g} and {high:.3g}")
+
+
+def test_files_and_a_store(tmp_path, found):
+    words = ["--csv", tmp_path / "a.csv", "--out", tmp_path / "a.npz", "--html", tmp_path / "a.html"]
+    said = told(*GRID, "--store", str(tmp_path / "store"), *map(str, words))
+    assert said.exit_code == 0, said.output
+    with open(tmp_path / "a.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    growth = {(row["cells"], row["weight_scale"], row["seed"]): float(row["growth_per_step"]) for row in rows}
+    expected = zip(*(found.columns[name].tolist() for name in ("cells", "weight_scale", "seed")), strict=True)
+    for (cell, scale, seed), value in zip(expected, found.columns["growth_per_step"], strict=True):
+        assert growth[cell, str(scale), str(seed)] == value
+    loaded = rnnviz.SweepResult.load(tmp_path / "a.npz")
+    assert sorted(loaded.columns["growth_per_step"]) == sorted(found.columns["growth_per_step"])
+    assert "<h2>" in (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert any((tmp_path / "store").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "values"),
+    [
+        ("weight_scale", "0.5:2:4", (0.5, 1.0, 1.5, 2.0)),
+        ("weight_scale", "1, 2", (1.0, 2.0)),
+        ("seed", "0:4:5", (0, 1, 2, 3, 4)),
+        ("cells", "rnn,lstm_3", ("rnn", "lstm_3")),
+        ("text", "a,b", ("a,b",)),
+        ("gate_bias", "none,1", (None, 1.0)),
+        ("bidirectional", "no,yes", (False, True)),
+        ("loss", "last,every", ("last", "every")),
+    ],
+)
+def test_several_values(name, text, values):
+    assert Values(name, AXES[name]).convert(text, None, None) == values
+
+
+@pytest.mark.parametrize("words", [("--weight-scale", "1:2:x"), ("--seed", "1:2:0"), ("--seed", "0:1:9999999")])
+def test_a_range_that_is_none_is_a_sentence(words):
+    said = told(*words)
+    assert said.exit_code == 2
+    assert "LOW:HIGH:COUNT with 1 to 100000" in said.output
+
+
+@pytest.mark.parametrize("words", [("--cells", "rnn,foo"), ("--weight-scale", "1,x"), ("--steps", "0")])
+def test_a_value_that_is_not_allowed_is_a_sentence(words):
+    said = told(*words)
+    assert said.exit_code == 1
+    assert said.output.splitlines()[-1].startswith(
+        f"Error: {words[0][2:].replace('-', '_').replace('steps', 'length')}"
+    )
+    assert "must be" in said.output

@@ -1,0 +1,101 @@
+"""The phase map draws the runs' own numbers, theory's line where there is one, and what is no number apart."""
+
+import numpy as np
+import pytest
+
+from rnnviz.experiments.comparison import VARIANTS, Comparison
+from rnnviz.experiments.config import Config
+from rnnviz.experiments.phase import ROWS, Phase, PhaseMap, draw_map
+from rnnviz.experiments.sweep import sweep
+from rnnviz.figures.phase_map import STEEPEST, PhaseSubject, phase_map
+from tests.figures.drawings import LIGHT, assert_drawn, assert_fits_themes
+
+COARSE = {"per_octave": 1, "seeds": 1}
+
+
+def subject(*cells, phase=None, **settings) -> PhaseSubject:
+    config = Config(**{"hidden_size": 6, "length": 20} | settings)
+    return PhaseSubject(draw_map(Comparison(cells), config, Phase(**COARSE | (phase or {}))))
+
+
+def traces(drawing, kind):
+    return [trace for trace in drawing.figure["data"] if trace["type"] == kind]
+
+
+def shows_growth(trace, panel):
+    np.testing.assert_allclose(trace["z"], np.clip(panel.log10_growth, -9.0, 9.0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("against", ROWS)
+@pytest.mark.parametrize("cells", [("rnn",), ("linear", "relu"), ("lstm", "gru", "bilstm", "rnn")], ids=len)
+def test_every_network_has_a_panel_with_its_own_numbers(cells, against):
+    asked = subject(*cells, phase={"against": against})
+    drawing = phase_map(asked, LIGHT)
+    assert_drawn(drawing)
+    maps = [trace for trace in traces(drawing, "heatmap") if "meta" in trace]
+    assert [trace["name"] for trace in maps] == [VARIANTS[name].label for name in cells]
+    assert drawing.figure["layout"]["meta"]["panels"] == len(cells)
+    for trace, panel in zip(maps, asked.map.panels, strict=True):
+        shows_growth(trace, panel)
+        assert (trace["zmin"], trace["zmax"]) == (-STEEPEST, STEEPEST)
+    assert [trace["showscale"] for trace in maps] == [False] * (len(cells) - 1) + [True]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_sentence_about_every_network(name):
+    drawing = phase_map(subject(name), LIGHT)
+    assert_drawn(drawing)
+    assert VARIANTS[name].label in drawing.answer
+
+
+def test_the_linear_network_turns_at_one():
+    drawing = phase_map(subject("linear"), LIGHT)
+    assert drawing.answer == (
+        "At sequence length 200, vanishing turns into exploding in RNN linear at weight scale 1 (theory: 1)."
+    )
+    (note,) = drawing.figure["layout"]["annotations"]
+    assert "measured 1" in note["text"]
+    assert "theory 1<" in note["text"]
+    (line,) = traces(drawing, "scatter")
+    np.testing.assert_allclose(line["x"], 0.0, atol=1e-6)
+    assert (line["y"][0], line["y"][-1]) == (-0.5, 4.5)
+
+
+def test_every_square_says_its_numbers():
+    asked = subject("linear")
+    (trace,) = traces(phase_map(asked, LIGHT), "heatmap")
+    assert trace["text"][1][1] == (
+        "RNN linear, weight scale 0.5, sequence length 20:<br>×0.5 a step;<br>more than 1 % is left for 6 steps"
+    )
+    assert "doubles" not in trace["text"][1][1]
+    assert trace["text"][1][2].endswith("more than 1 % is left for 19 steps")
+
+
+def test_no_number_is_grey_and_named():
+    drawing = phase_map(subject("linear", phase={"against": "input_scale"}, length=500), LIGHT)
+    grey, squares = traces(drawing, "heatmap")
+    assert (np.isnan(grey["z"]) != np.isnan(squares["z"])).all()
+    assert "Grey is no number: the forward run left float64 before the loss." in drawing.notes
+    assert "not a number" in squares["text"][0][-1]
+
+
+def test_what_stands_under_the_map():
+    def said(*cells, **asked):
+        return " ".join(phase_map(subject(*cells, **asked), LIGHT).notes)
+
+    assert "one of 3 networks" in said("rnn", phase={"seeds": 3})
+    assert said("lstm") == ""
+    bias = said("rnn", "gru", phase={"against": "gate_bias"})
+    assert bias == "RNN tanh: forget/update-gate bias changes nothing, so that all rows are the same."
+    every = phase_map(subject("rnn", loss="every"), LIGHT)
+    assert every.answer.startswith("Every step's own loss adds")
+    assert traces(every, "contour") == traces(every, "scatter") == []
+
+
+def test_a_sweep_of_one_row_is_a_map_too():
+    found = sweep({"cells": ("rnn", "gru"), "weight_scale": np.linspace(0.0, 2.0, 9)}, Config(hidden_size=6, length=9))
+    assert_drawn(phase_map(PhaseSubject(PhaseMap.of(found)), LIGHT))
+
+
+def test_fits_both_themes_and_a_projector():
+    assert_fits_themes(phase_map, subject("rnn", "lstm"))

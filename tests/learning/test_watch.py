@@ -1,0 +1,414 @@
+"""`rnnviz.watch` against autograd in real training loops, and the model left as it was."""
+
+import copy
+import gc
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_sequence
+from torch.utils.checkpoint import checkpoint
+
+import rnnviz
+from rnnviz.learning.watching import gradient_norm
+from tests.support import assert_clear, assert_close, refusal
+
+T, B, D, H = 9, 3, 4, 5
+
+
+class Tagger(nn.Module):
+    """An encoder whose state starts a decoder, as sequence-to-sequence models do."""
+
+    def __init__(self, dropout=0.0):
+        super().__init__()
+        self.encoder = nn.LSTM(D, H, num_layers=2, batch_first=True, dropout=dropout)
+        self.inner = nn.ModuleDict({"decoder": nn.LSTM(D, H, num_layers=2, batch_first=True)})
+        self.head = nn.Linear(H, 2)
+
+    def forward(self, inputs):
+        _, state = self.encoder(inputs)
+        output, _ = self.inner["decoder"](inputs, state)
+        return self.head(output)
+
+
+def made(kind=Tagger, dtype=torch.float64, **settings):
+    torch.manual_seed(3)
+    return kind(**settings).to(dtype)
+
+
+def batches(count=1, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randn(B, T, D, dtype=dtype, generator=generator) for _ in range(count)]
+
+
+def trained(model, updates=6, dtype=torch.float32):
+    """A loop as anybody writes it; gives the weights after every update."""
+    optimiser, course = torch.optim.Adam(model.parameters(), lr=0.01), []
+    for inputs in batches(updates, dtype):
+        optimiser.zero_grad()
+        model(inputs).square().mean().backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+        optimiser.step()
+        course.append([value.detach().clone() for value in model.parameters()])
+    return course
+
+
+def assert_same_gradients(flow, module, rtol=1e-10):
+    for name, value in module.named_parameters():
+        assert_close(flow.parameter_gradients[name], value.grad.double(), rtol=rtol)
+
+
+def test_each_module_is_replayed_with_what_the_real_loss_sent_into_it():
+    model = made()
+    with rnnviz.watch(model) as watch:
+        model(batches()[0]).square().mean().backward()
+    assert watch.names == ("encoder", "inner.decoder")
+    assert_same_gradients(watch.flows["encoder"], model.encoder)  # through h_n and c_n of both layers alone
+    assert_same_gradients(watch.flows["inner.decoder"], model.inner["decoder"])
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_the_model_may_be_the_module_and_its_sequences_packed(kind, dtype):
+    module = made(lambda: kind(D, H, bidirectional=True), dtype)
+    packed = pack_sequence([torch.randn(n, D, dtype=dtype) for n in (3, 7, 5)], enforce_sorted=False)
+    with rnnviz.watch(module) as watch:
+        output, state = module(packed)
+        (output.data.sin().sum() + (state[0] if kind is nn.LSTM else state).square().sum()).backward()
+    # float32: measured 1e-7 to 4e-7 of the largest entry
+    assert_same_gradients(watch.flows[kind.__name__], module, 1e-10 if dtype == torch.float64 else 1e-4)
+    assert watch.horizon() == watch.flows[kind.__name__].verdict.memory_horizon
+
+
+def test_float32_differs_by_its_rounding_alone():
+    model = made(dtype=torch.float32)
+    with rnnviz.watch(model) as watch:
+        model(batches(dtype=torch.float32)[0]).square().mean().backward()
+    for name, value in model.encoder.named_parameters():
+        ours, theirs = watch.flows["encoder"].parameter_gradients[name], value.grad.double().numpy()
+        assert 0 < np.linalg.norm(ours - theirs) < 2e-6 * np.linalg.norm(theirs)
+
+
+def test_training_is_the_same_bit_for_bit_and_the_model_as_it_was():
+    alone, model = made(dtype=torch.float32), made(dtype=torch.float32)
+    wanted, before = trained(alone), {name: dict(vars(module)) for name, module in model.named_modules()}
+    with rnnviz.watch(model, every=2) as watch:
+        assert list(model.state_dict()) == list(alone.state_dict())
+        course = trained(model)
+    for ours, theirs in zip(course, wanted, strict=True):
+        assert all(map(torch.equal, ours, theirs))
+    assert [frame.update for frame in watch.frames] == [2, 4, 6]
+    for name, module in model.named_modules():
+        assert vars(module).keys() == before[name].keys()
+        assert not module._forward_hooks
+        assert not module._forward_hooks_with_kwargs
+        assert not module._backward_hooks
+        assert not module._forward_pre_hooks
+
+
+def test_the_film_strip_holds_what_the_flows_say_and_memory_is_bounded():
+    model = made(dtype=torch.float32)
+    with rnnviz.watch(model, keep=2) as watch:
+        trained(model, 4)
+    assert [frame.update for frame in watch.frames] == [1, 2, 3, 4]
+    assert list(watch.kept) == [3, 4]
+    glimpse, flow = watch.frames[-1].modules["encoder"], watch.kept[4]["encoder"]
+    assert watch.flows["encoder"] is flow
+    np.testing.assert_array_equal(glimpse.profile, flow.profile)
+    np.testing.assert_array_equal(glimpse.growth, flow.growth_per_step)
+    np.testing.assert_array_equal(glimpse.horizon, flow.memory_horizon)
+    assert watch.horizon("encoder") == flow.verdict.memory_horizon
+
+
+def test_what_waits_to_be_replayed_is_bounded_too(monkeypatch):
+    model, same = made(dtype=torch.float32), made(dtype=torch.float32)
+    with rnnviz.watch(model) as watch:
+        trained(model, 4)
+    one = watch.frames[0].waiting
+    noted = [sum(value.nbytes for value in module.parameters()) for module in (model.encoder, model.inner["decoder"])]
+    assert sum(noted) + 2 * B * T * D * 4 <= one < sum(noted) + 20 * B * T * H * 4
+    monkeypatch.setattr("rnnviz.learning.watching.NOTES_BYTES", 2 * one)
+    with rnnviz.watch(same) as bounded:
+        trained(same, 4)
+    assert [frame.waiting for frame in bounded.frames] == [0, 0, one, one]
+    for ours, theirs in zip(bounded.frames, watch.frames, strict=True):
+        np.testing.assert_array_equal(ours.modules["encoder"].profile, theirs.modules["encoder"].profile)
+    assert not any(frame.waiting or frame.notes for frame in bounded.frames)
+
+
+def test_the_weights_are_those_of_the_forward_pass():
+    module, inputs = made(lambda: nn.GRU(D, H, batch_first=True)), batches()[0]
+    before = copy.deepcopy(module)
+    steps = [torch.optim.SGD([value], lr=1.0) for value in module.parameters()]
+    handles = [
+        value.register_post_accumulate_grad_hook(lambda _, step=step: step.step())  # updates within the backward pass
+        for value, step in zip(module.parameters(), steps, strict=True)
+    ]
+    with rnnviz.watch(module) as watch:
+        given = inputs.clone()
+        loss = module(given)[0].square().sum()
+        loss.backward()
+        given.zero_()
+    before(inputs)[0].square().sum().backward()
+    assert not torch.equal(before.weight_hh_l0, module.weight_hh_l0)
+    assert_same_gradients(watch.flows["GRU"], before)
+    assert len(handles) == 4
+
+
+def test_the_gradient_before_a_state_is_changed_in_place_is_that_of_the_module():
+    module = made(lambda: nn.RNN(D, H, batch_first=True))
+    with rnnviz.watch(module) as watch:
+        output, _ = module(batches()[0])
+        output = output * 1.0
+        output.mul_(3.0)
+        output.sin().sum().backward()
+    assert_same_gradients(watch.flows["RNN"], module)
+
+
+def test_a_module_that_is_called_several_times_has_a_flow_for_each_call_in_order():
+    module, (first, second) = made(lambda: nn.GRU(D, H, batch_first=True)), batches(2)
+    with rnnviz.watch(module) as watch:
+        output, state = module(first)
+        again, _ = module(second, state)
+        (output.sum() + again.square().sum()).backward()
+    flows = [watch.flows[name] for name in ("GRU", "GRU#2")]
+    for name, value in module.named_parameters():
+        assert_close(sum(flow.parameter_gradients[name] for flow in flows), value.grad)
+    assert_close(flows[1].hidden[0, 0], state[0].detach())
+    assert_close(flows[1].adjoint[0, 0], flows[0].adjoint[0, -1] - 1.0)  # the first loss adds 1 to each last state
+
+
+def test_passes_without_gradient_do_not_count():
+    module = made(lambda: nn.GRU(D, H))
+    with rnnviz.watch(module) as watch:
+        with torch.no_grad():
+            module(torch.ones(4, 2, D).double())
+        module.eval()(torch.ones(4, 2, D).double())  # never gone back through
+        module.requires_grad_(False)(torch.ones(4, 2, D).double())
+    assert (watch.update, watch.frames, watch.flows) == (0, [], {})
+
+
+def test_every_backward_pass_counts_when_gradients_accumulate():
+    module = made(lambda: nn.GRU(D, H, batch_first=True))
+    total = {name: 0.0 for name, _ in module.named_parameters()}
+    with rnnviz.watch(module, keep=3) as watch:
+        for inputs in batches(3):
+            module(inputs)[1].sum().backward()
+    for flows in watch.kept.values():
+        total = {name: value + flows["GRU"].parameter_gradients[name] for name, value in total.items()}
+    for name, value in module.named_parameters():
+        assert_close(total[name], value.grad)
+    assert watch.frames[-1].gradient_norm == gradient_norm(module)
+
+
+def test_a_second_pass_through_a_kept_graph_has_a_flow_of_its_own():
+    module = made(lambda: nn.GRU(D, H, batch_first=True))
+    with rnnviz.watch(module) as watch:
+        output, _ = module(batches()[0])
+        output.sum().backward(retain_graph=True)
+        module.zero_grad()
+        output.square().sum().backward()
+    assert watch.update == 2
+    assert_same_gradients(watch.flows["GRU"], module)
+
+
+def test_when_the_forward_passes_come_first_the_next_watched_one_makes_the_frame():
+    module, (first, second) = made(lambda: nn.GRU(D, H, batch_first=True)), batches(2)
+    with rnnviz.watch(module, every=2) as watch:
+        losses = [module(inputs)[0].sum() for inputs in (first, second)]
+        for loss in losses:
+            loss.backward()
+        assert not watch.frames  # neither forward pass was the one before the second backward pass
+        module.zero_grad()
+        module(first)[0].sum().backward()
+    assert [frame.update for frame in watch.frames] == [3]
+    assert_same_gradients(watch.flows["GRU"], module)
+
+
+def test_a_backward_pass_that_fails_leaves_nothing_behind():
+    module = made(lambda: nn.GRU(D, H, batch_first=True))
+
+    class Fails(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            raise ValueError("on purpose")
+
+    with rnnviz.watch(module) as watch:
+        inputs = batches()[0]
+        bad = module(Fails.apply(inputs.requires_grad_()))[0].sum()
+        with pytest.raises(ValueError, match="on purpose"):
+            bad.backward()
+        module.zero_grad()
+        module(inputs.detach())[0].square().sum().backward()
+    assert watch.update == 1
+    assert_same_gradients(watch.flows["GRU"], module)
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_checkpoints_lose_nothing(reentrant):
+    model = made(lambda: nn.ModuleDict({name: nn.GRU(D, D, batch_first=True) for name in ("first", "second", "third")}))
+    with rnnviz.watch(model, keep=2) as watch:
+        states = model["first"](batches()[0].requires_grad_())[0]
+        states = checkpoint(lambda given: model["second"](given)[0], states, use_reentrant=reentrant)
+        model["third"](states)[0].square().sum().backward()
+    assert watch.update == 1 + reentrant
+    for name, module in model.items():
+        assert_same_gradients(watch.flows[name], module)
+
+
+def test_the_norm_counts_sparse_gradients_too():
+    model = nn.Sequential(nn.Embedding(9, D, sparse=True), nn.GRU(D, H))
+    model(torch.tensor([[1, 2], [1, 3]]))[0].sum().backward()
+    squares = [value.grad.to_dense().square().sum() for value in model.parameters()]
+    assert gradient_norm(model) == pytest.approx(float(sum(squares)) ** 0.5, rel=1e-6)
+
+
+def test_a_module_that_the_loss_does_not_reach_has_no_flow():
+    model = made()
+    with rnnviz.watch(model) as watch:
+        model.encoder(batches()[0])
+        model.inner["decoder"](batches()[0])[0].sum().backward()
+    assert list(watch.flows) == ["inner.decoder"]
+    assert list(watch.frames[0].modules) == ["inner.decoder"]
+
+
+def test_under_autocast_it_differs_by_the_rounding_of_bfloat16():
+    model, inputs = made(dtype=torch.float32), batches(dtype=torch.float32)[0]
+    with rnnviz.watch(model) as watch, torch.autocast("cpu", torch.bfloat16):
+        model(inputs).square().mean().backward()
+    for name, module in (("encoder", model.encoder), ("inner.decoder", model.inner["decoder"])):
+        for key, value in module.named_parameters():
+            ours, theirs = watch.flows[name].parameter_gradients[key], value.grad.double().numpy()
+            assert np.linalg.norm(ours - theirs) < 0.05 * np.linalg.norm(theirs), key
+
+
+def test_a_loss_that_is_scaled_moves_the_norms_and_neither_growth_nor_horizon():
+    model, inputs = made(), batches()[0]
+    with rnnviz.watch(model, keep=2) as watch:
+        for factor in (1.0, 2.0**16):
+            (factor * model(inputs).square().mean()).backward()
+    plain, scaled = (flows["encoder"] for flows in watch.kept.values())
+    assert_close(scaled.profile, plain.profile + 16 * np.log10(2.0))
+    assert_close(scaled.growth_per_step, plain.growth_per_step)
+    np.testing.assert_array_equal(scaled.memory_horizon, plain.memory_horizon)
+
+
+def test_weights_that_are_not_finite_are_noted_and_do_not_stop_the_training():
+    module = made(lambda: nn.GRU(D, H))
+    module.weight_hh_l0.data[0, 0] = float("nan")
+    with rnnviz.watch(module) as watch:
+        module(torch.ones(4, 2, D).double())[0].sum().backward()
+    glimpse = watch.frames[0].modules["GRU"]
+    assert glimpse.profile is None
+    assert glimpse.note == "weight_hh_l0: must be finite, got nan at index (0, 0)."
+
+
+def test_a_copied_or_pickled_model_is_not_watched():
+    model = made()
+    with rnnviz.watch(model) as watch:
+        copies = copy.deepcopy(model), pickle.loads(pickle.dumps(model))
+        for other in copies:
+            other(batches()[0]).sum().backward()
+        assert watch.update == 0
+        model(batches()[0]).sum().backward()
+    assert watch.update == 1
+    assert torch.equal(copies[0].encoder.weight_hh_l0.grad, model.encoder.weight_hh_l0.grad)
+
+
+def test_an_error_within_the_block_takes_the_hooks_off():
+    module = made(lambda: nn.GRU(D, H, batch_first=True))
+    watch = rnnviz.watch(module)
+
+    def fails():
+        with watch:
+            output.append(module(batches()[0])[0])
+            raise KeyError
+
+    output = []
+    with pytest.raises(KeyError):
+        fails()
+    assert watch.closed
+    assert not module._forward_hooks
+    output[0].sum().backward()  # through a graph that is older than the end of the watch
+    assert watch.update == 0
+
+
+def test_it_works_without_a_with_statement_and_keeps_no_graph():
+    module = made(lambda: nn.GRU(D, H, batch_first=True))
+    watch = rnnviz.watch(module)
+    module(batches()[0])[0].sum().backward()
+    watch.close()
+    watch.close()
+    gc.collect()
+    assert repr(watch) == "<Watch: GRU; 1 frames in 1 backward passes>"
+    assert watch.flows["GRU"].steps == T
+
+
+def test_one_of_several_modules_can_be_chosen_and_keywords_are_heard():
+    model = made()
+    with rnnviz.watch(model, only=("encoder",)) as watch:
+        model.encoder(input=batches()[0], hx=None)[1][1].sum().backward()
+    assert_same_gradients(watch.flows["encoder"], model.encoder)
+
+
+class Loops(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell, self.rnn = nn.LSTMCell(D, H), nn.RNN(D, H)
+
+
+REFUSED = {
+    "dropout": (lambda: Tagger(dropout=0.5), {}, "encoder", "call .eval()"),
+    "no recurrence": (lambda: nn.Linear(2, 2), {}, "model", "got 'Linear'"),
+    "no module": (lambda: "a model", {}, "model", "got 'a model'"),
+    "a cell": (Loops, {}, "model", "got 'cell'; give `only="),
+    "wrapped": (lambda: nn.DataParallel(nn.GRU(D, H)), {}, "model", "got a DataParallel; watch the model itself"),
+    "compiled": (
+        lambda: torch.compile(nn.GRU(D, H), backend="eager"),
+        {},
+        "model",
+        "got a OptimizedModule; watch the model itself",
+    ),
+    "every": (Tagger, {"every": 0}, "every", "of at least 1, got 0"),
+    "keep": (Tagger, {"keep": 1.5}, "keep", "of at least 1, got 1.5"),
+    "only": (Tagger, {"only": ("decoder",)}, "only", "'encoder' or 'inner.decoder', got 'decoder'"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_watched_is_refused_in_a_sentence(case):
+    make, settings, field, words = REFUSED[case]
+    message = refusal(rnnviz.watch, make(), **settings)
+    assert_clear(message, field)
+    assert words in message, message
+
+
+def test_a_cell_beside_other_modules_can_be_left_out():
+    with rnnviz.watch(Loops(), only=("rnn",)) as watch:
+        assert watch.names == ("rnn",)
+
+
+def test_dropout_that_is_switched_on_later_is_refused_in_the_forward_pass():
+    model = made(dropout=0.5).eval()
+    with rnnviz.watch(model):
+        message = refusal(model.train(), batches()[0])
+    assert_clear(message, "module")
+
+
+def test_a_graph_of_the_gradient_is_refused():
+    module = made(lambda: nn.RNN(D, H))
+    with rnnviz.watch(module):
+        loss = module(torch.ones(3, 1, D).double())[0].sum()
+        message = refusal(torch.autograd.grad, loss, module.weight_hh_l0, create_graph=True)
+    assert_clear(message, "watch")
+
+
+def test_before_the_first_frame_there_is_no_horizon():
+    with rnnviz.watch(made()) as watch:
+        assert_clear(refusal(watch.horizon, "encoder"), "name")
