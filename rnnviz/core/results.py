@@ -115,7 +115,7 @@ class GradientFlow(Drawn):
     @cached_property
     def readings(self) -> tuple[Reading, ...]:
         """(S,) what each stream's `profile` says, from its loss back to its first step."""
-        found = tuple(read(*self._way_back(s)) for s in range(len(self.streams)))
+        found = tuple(read(*self.way_back(s)) for s in range(len(self.streams)))
         return found if len(found) == 1 else tuple(reading.named() for reading in found)
 
     @property
@@ -251,7 +251,7 @@ class GradientFlow(Drawn):
 
     def steps_above(self, fraction: float) -> np.ndarray:
         """(S,) how many steps back the norm stays above a fraction of what it was at the loss."""
-        return np.array([horizon(self._way_back(s)[0], fraction) for s in range(len(self.streams))])
+        return np.array([horizon(self.way_back(s)[0], fraction) for s in range(len(self.streams))])
 
     def to_frame(self):
         """A tidy pandas DataFrame, a line for every stream, row and batch row, with the columns of `FRAME_COLUMNS`.
@@ -276,7 +276,7 @@ class GradientFlow(Drawn):
 
         save_flow(self, path)
 
-    def _way_back(self, s: int) -> tuple[np.ndarray, str, list[str], str, bool]:
+    def way_back(self, s: int) -> tuple[np.ndarray, str, list[str], str, bool]:
         """What `read` wants to know of a stream: its curve from its first step to the last that has a loss."""
         stream, steps = self.streams[s], self.steps
         enters = (self.loss_log10_norm > -np.inf).any(axis=2)

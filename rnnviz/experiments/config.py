@@ -1,6 +1,7 @@
 """What a user may ask for: one frozen value, each field declared once."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from rnnviz.core.activations import ACTIVATIONS
 from rnnviz.core.cells import CELLS
@@ -199,6 +200,11 @@ class Config:
                 f"chrono: takes the place of gate_bias, so that one of the two must be None, got {self.chrono} and "
                 f"{self.gate_bias}."
             )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """{field: value} of everything that was asked."""
+        return asdict(self)
 
     @property
     def directions(self) -> int:

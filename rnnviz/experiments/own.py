@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,12 @@ class OwnConfig(Config):
     layers: int = knob(1, "Layers", "Recurrent layers stacked on each other.", low=1, high=10_000)
     length: int = knob(100, "Sequence length", "Steps T.", low=1, high=10**9)
     hidden_size: int = knob(32, "Hidden size", "Units H.", low=1, high=10**6)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """{field: value} of what a network, its inputs and its loss tell; there was no drawing of weights."""
+        known = ("cell", "nonlinearity", "bidirectional", "layers", "length", "hidden_size", "loss")
+        return {name: getattr(self, name) for name in known}
 
 
 @dataclass(frozen=True, eq=False)

@@ -93,7 +93,7 @@ def _one_by_one(chunk: Chunk) -> Iterator[tuple[tuple, dict]]:
 def measures_of(flow: GradientFlow) -> dict[str, float]:
     """The measures of one run."""
     s = next(s for s, reading in enumerate(flow.readings) if reading is flow.verdict)
-    curve, *_, rounded = flow._way_back(s)
+    curve, *_, rounded = flow.way_back(s)
     return {
         "growth_per_step": flow.verdict.growth_per_step,
         "log10_ratio": flow.verdict.decades,

@@ -110,4 +110,4 @@ def _arrays(run: Run) -> Iterator[tuple[str, np.ndarray]]:
     for name in ("inputs", "readout", "target"):
         yield name, getattr(run.experiment, name)
     yield from ((f"parameters/{key}", array) for key, array in run.experiment.network.parameters.items())
-    yield "config", np.array(json.dumps(dataclasses.asdict(run.config)))
+    yield "config", np.array(json.dumps(run.config.settings))

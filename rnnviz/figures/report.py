@@ -150,8 +150,9 @@ def html_report(
 
 def settings_of(config: Config, without: Collection[str] = ()) -> tuple[tuple[str, str], ...]:
     """(label, value) of every setting, in the words of the screen; `without` are fields to leave out."""
-    fields = {name: declared for name, declared in knobs(config).items() if name not in without}
-    return tuple((declared.label, _words(declared, getattr(config, name))) for name, declared in fields.items())
+    declared = knobs(config)
+    asked = {name: value for name, value in config.settings.items() if name not in without}
+    return tuple((declared[name].label, _words(declared[name], value)) for name, value in asked.items())
 
 
 def _words(declared: Knob, value: object) -> str:

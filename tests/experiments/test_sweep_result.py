@@ -133,5 +133,5 @@ def test_a_broken_or_missing_file_is_refused(tmp_path):
 
 @pytest.mark.parametrize("wrong", [{"base": {"length": 0}}, {"axes": {"length": [1, 0]}}])
 def test_a_setting_that_is_not_allowed_has_its_own_sentence(wrong):
-    with pytest.raises(ValueError, match="length: must be a whole number from 1 to 10000, got 0"):
+    with pytest.raises(rnnviz.RnnvizError, match="length: must be a whole number from 1 to 10000, got 0"):
         SweepResult.load(file_with(settings=settings(**wrong)))

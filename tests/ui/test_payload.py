@@ -1,6 +1,7 @@
 """What the stage is sent: the charts that are wanted and no others, in JSON, whatever the run has found."""
 
 import json
+import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -73,8 +74,8 @@ def test_while_a_control_is_dragged_only_the_live_charts_are_drawn():
 
 
 def test_what_cannot_be_seen_is_not_computed(monkeypatch):
-    monkeypatch.setattr("rnnviz.experiments.run.itemise", None)
-    monkeypatch.setattr("rnnviz.experiments.run.spectrum", None)
+    for name in ("itemise", "spectrum"):
+        monkeypatch.setattr(sys.modules["rnnviz.experiments.run"], name, None)
     assert drawn(sent(Ask(visible=frozenset({"norms", "states", "units", "unrolled"})))) == {
         "norms", "states", "units", "unrolled"
     }  # fmt: skip
