@@ -43,6 +43,8 @@ PICTURES = (
     Picture("clipping-curves", "clipping", 1100, 900, chart="curves"),
     Picture("clipping-directions", "clipping", 1100, 900, chart="directions"),
     Picture("wall", "clipping", 1100, 900, chart="map"),
+    Picture("map", "map", 1366, 900, chart="phase"),
+    Picture("your-model", "your_model", 1366, 760),
     Picture("training", "train?preset=who-remembers-thirty-steps", 1366, 1000, chart="film", train=True),
 )
 
