@@ -45,11 +45,15 @@ def test_a_phone_shows_it_all(visit, phone, query):
 
 def test_controls_say_what_is_shown_after_another_page(visit):
     tab = visit()
-    for page, chart, length in (("Clipping", "curves", "Sequence length"), ("Train", "task", "Length")):
+    for page, chart, slider, shown in (
+        ("Clipping", "curves", "Sequence length", "100"),
+        ("Map", "phase", "Hidden size", "32"),
+        ("Your model", "norms", "Sequence length", "40"),
+        ("Train", "task", "Length", "30"),
+    ):
         tab.page.get_by_role("link", name=page).click()
         tab.until("name => look.section(name)?.querySelector('.rv-plot').dataset.drawn", chart)
-        shown = {"Clipping": "100", "Train": "30"}[page]
-        expect(tab.page.get_by_role("slider", name=length)).to_have_attribute("aria-valuetext", shown)
+        expect(tab.page.get_by_role("slider", name=slider)).to_have_attribute("aria-valuetext", shown)
     tab.page.get_by_role("link", name="Explore").click()
     tab.until("'RNN tanh' in look.lines('norms')")
     expect(tab.page.get_by_role("slider", name="Sequence length")).to_have_attribute("aria-valuetext", "100")

@@ -10,6 +10,7 @@ BOXES = {
     "explore": ("more", "share", "downloads", "equations"),
     "clipping": ("more", "share", "corners"),
     "train": ("more", "share"),
+    "map": ("more", "share"),
     "your_model": ("open", "share", "downloads"),
 }
 
