@@ -1,16 +1,19 @@
 """Results in a notebook: the charts of the app, and a few words."""
 
+from collections.abc import Mapping
 from html import escape
 from textwrap import wrap
 
+import numpy as np
 from plotly.graph_objects import Figure
 
 from rnnviz.core.results import GradientFlow
 from rnnviz.errors import one_of
 from rnnviz.experiments.own import flow_run
-from rnnviz.figures.chart import Subject, View
+from rnnviz.figures.chart import Drawing, Subject, View
 from rnnviz.figures.charts import CHARTS
 from rnnviz.figures.theme import THEMES
+from rnnviz.figures.watched import watched_strip
 
 OF_A_FLOW = ("norms", "states", "units", "optimiser")  # what needs no second run
 LINE = 110  # characters
@@ -32,9 +35,20 @@ def figure_of(flow: GradientFlow, chart: str, theme: str) -> Figure:
     """See `GradientFlow.figure`."""
     one_of("chart", chart, OF_A_FLOW)
     one_of("theme", theme, THEMES)
-    drawing = CHARTS[chart].draw(Subject((flow_run(flow),), View()), THEMES[theme])
+    return _titled(CHARTS[chart].question, CHARTS[chart].draw(Subject((flow_run(flow),), View()), THEMES[theme]))
+
+
+def strip_of(name: str, strip: Mapping[int, np.ndarray], theme: str) -> Figure:
+    """See `rnnviz.learning.watching.Watch.figure`."""
+    one_of("theme", theme, THEMES)
+    drawing = watched_strip(name, list(strip), list(strip.values()), THEMES[theme])
+    return _titled(watched_strip.__doc__.splitlines()[0], drawing)
+
+
+def _titled(question: str, drawing: Drawing) -> Figure:
+    """A figure with its question and its answer above it."""
     figure = Figure(drawing.figure)
-    title = "<br>".join([f"<b>{CHARTS[chart].question}</b>", *wrap(drawing.answer, LINE)])
+    title = "<br>".join([f"<b>{question}</b>", *wrap(drawing.answer, LINE)])
     above = 30 + 20 * (1 + title.count("<br>"))
     margin = (figure.layout.margin.t or 0) + above
     height = (figure.layout.height or 450) + above

@@ -25,6 +25,7 @@ class Glimpse:
         growth: (S,) growth per step.
         horizon: (S,) memory horizon in steps.
         verdict: the flow's: the reading of the top layer.
+        curve: (n,) what the verdict was read from: log10 norms, from the furthest step to the loss.
         note: why there is no flow: weights or inputs that are not finite; "" otherwise.
     """
 
@@ -32,12 +33,14 @@ class Glimpse:
     growth: np.ndarray | None
     horizon: np.ndarray | None
     verdict: Reading | None
+    curve: np.ndarray | None
     note: str = ""
 
     @classmethod
     def at(cls, flow: GradientFlow) -> "Glimpse":
         """Take it from a flow."""
-        return cls(flow.profile, flow.growth_per_step, flow.memory_horizon, flow.verdict)
+        s = next(s for s, reading in enumerate(flow.readings) if reading is flow.verdict)
+        return cls(flow.profile, flow.growth_per_step, flow.memory_horizon, flow.verdict, flow.way_back(s)[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +128,7 @@ class Frame:
         try:
             flow = note.replay()
         except ShapeError as refusal:  # torch took it, so that only its values can be wrong: a finding, not an error
-            return Glimpse(None, None, None, None, str(refusal))
+            return Glimpse(None, None, None, None, None, str(refusal))
         if self.fresh:
             self._flows[name] = flow
         return Glimpse.at(flow)

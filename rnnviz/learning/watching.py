@@ -4,10 +4,12 @@ from dataclasses import replace
 from functools import partial
 from itertools import count
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
+from rnnviz.core import drawn
 from rnnviz.core.results import GradientFlow
 from rnnviz.errors import ConfigError, expect, one_of, shown
 from rnnviz.learning.frames import Frame, Note, copied, copies_of
@@ -76,10 +78,42 @@ class Watch:
         Raises:
             ConfigError: for a name of which there is no flow (yet).
         """
-        name = self.names[0] if name is None and len(self.names) == 1 else name
         flows = self.flows
-        one_of("name", name, flows or ["a module's name after a watched backward pass"])
-        return int(flows[name].verdict.memory_horizon)
+        return int(flows[self._one(name, flows)].verdict.memory_horizon)
+
+    def strip(self, name: str | None = None) -> dict[int, np.ndarray]:
+        """{update: (n,) log10 norms from the furthest step to the loss} of every frame in which a module has a flow.
+
+        Args:
+            name: of the module; with one module watched it may be left out.
+
+        Raises:
+            ConfigError: for a name of which there is no flow (yet).
+        """
+        seen = [frame for frame in self.frames if any(each.curve is not None for each in frame.modules.values())]
+        name = self._one(name, {found for frame in seen for found in frame.modules})
+        found = {frame.update: frame.modules.get(name) for frame in seen}
+        return {update: each.curve for update, each in found.items() if each is not None and each.curve is not None}
+
+    def figure(self, name: str | None = None, theme: str = "light"):
+        """The film strip of a module as a `plotly.graph_objects.Figure`: how far back its gradient reaches, over time.
+
+        Args:
+            name: of the module; with one module watched it may be left out.
+            theme: "light" or "dark".
+        """
+        strip = self.strip(name)
+        return drawn.drawer().strip_of(name or self.names[0], strip, theme)
+
+    def show(self, name: str | None = None, theme: str = "light") -> None:
+        """Draw `figure` where plotly draws: below a notebook's cell, or in a browser."""
+        self.figure(name, theme).show()
+
+    def _one(self, name: str | None, known) -> str:
+        """The asked name, or the only one that is watched."""
+        name = self.names[0] if name is None and len(self.names) == 1 else name
+        one_of("name", name, known or ["a module's name after a watched backward pass"])
+        return name
 
     def listen(self, name: str, module: nn.Module, given: tuple, output: object) -> None:
         """Note a forward pass, and ask to hear of its gradients."""

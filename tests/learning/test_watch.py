@@ -412,3 +412,36 @@ def test_a_graph_of_the_gradient_is_refused():
 def test_before_the_first_frame_there_is_no_horizon():
     with rnnviz.watch(made()) as watch:
         assert_clear(refusal(watch.horizon, "encoder"), "name")
+
+
+def test_the_film_strip_shows_what_the_frames_found():
+    torch.manual_seed(0)
+    model = nn.ModuleDict({"a": nn.LSTM(2, 4), "b": nn.GRU(2, 4, bidirectional=True)})
+    with rnnviz.watch(model, keep=9) as watch:
+        for steps in (5, 8):
+            x = torch.randn(steps, 3, 2)
+            (model["a"](x)[0][-1].sum() + model["b"](x)[1].sum()).backward()
+    for name in ("a", "b"):
+        strip = watch.strip(name)
+        assert [len(curve) - 1 for curve in strip.values()] == [4, 7]
+        for update, curve in strip.items():
+            flow = watch.kept[update][name]
+            np.testing.assert_allclose(curve[0] - curve[-1], flow.verdict.decades, atol=1e-12)
+        figure = watch.figure(name, "dark")
+        shares = np.array(figure.data[0].z)
+        np.testing.assert_array_equal(figure.data[0].x, [1, 2])
+        for column, curve in enumerate(strip.values()):
+            np.testing.assert_allclose(shares[: len(curve), column], curve[::-1] - curve[-1])
+            assert np.isnan(shares[len(curve) :, column]).all()
+            horizon = watch.frames[column].modules[name].verdict.memory_horizon
+            assert figure.data[1].y[column] == horizon + 0.5
+            assert f"{horizon}" in figure.layout.title.text
+
+
+@pytest.mark.parametrize("name", [None, "c"])
+def test_a_film_strip_of_nothing_is_a_sentence(name):
+    with (
+        rnnviz.watch(nn.ModuleDict({"a": nn.RNN(2, 3), "b": nn.RNN(2, 3)})) as watch,
+        pytest.raises(rnnviz.RnnvizError, match="name: must be"),
+    ):
+        watch.figure(name)
