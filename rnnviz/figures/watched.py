@@ -39,14 +39,15 @@ def watched_strip(name: str, updates: Sequence[int], curves: Sequence[np.ndarray
             theme, title={"text": "steps back from the loss"}, showgrid=False, range=[len(share) - 0.5, -0.5]
         ),
     }
+    level = {"type": "scatter", "mode": "lines+markers", "name": "1 % is left", "x": np.array(updates), "y": horizons + 0.5,
+             "hoverinfo": "skip", "cliponaxis": False}  # fmt: skip
     bar = colour_bar(theme, "log10<br>share")
     figure["data"] = [
         {"type": "heatmap", "name": name, "x": np.array(updates), "y": np.arange(len(share)), "z": share,
          "zmin": DEEPEST, "zmax": high, "colorscale": SEQUENTIAL, "colorbar": bar,
          "hovertemplate": "update %{x}: 10<sup>%{z:.2f}</sup> of the signal<br>arrives %{y} steps back<extra></extra>"},
-        *({"type": "scatter", "mode": "lines+markers", "name": "1 % is left", "x": np.array(updates), "y": horizons + 0.5,
-           "line": {"color": hue, "width": width * theme.scale}, "marker": {"size": (width + 4) * theme.scale},
-           "hoverinfo": "skip", "cliponaxis": False} for width, hue in ((3.6, "#000000"), (1.8, "#FFFFFF"))),
+        *(level | {"line": {"color": hue, "width": width * theme.scale}, "marker": {"size": (width + 4) * theme.scale}}
+          for width, hue in ((3.6, "#000000"), (1.8, "#FFFFFF"))),
     ]  # fmt: skip
     steps = len(curves[-1]) - 1
     then = f", and {horizons[-1]} at update {updates[-1]}" if len(updates) > 1 else ""
