@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 Array = np.ndarray
-ONE = np.array(1.0)  # a Python 1.0 would be converted at every call
+ONE, MINUS_ONE = np.array(1.0), np.array(-1.0)  # a Python 1.0 would be converted at every call
 
 
 def sigmoid(a: Array, out: Array | None = None) -> Array:
@@ -19,7 +19,7 @@ def sigmoid(a: Array, out: Array | None = None) -> Array:
     For a < -709 e^-a overflows on its way to the right answer: callers keep `np.errstate(over="ignore")` around their
     loops, where it costs nothing.
     """
-    value = np.negative(a, out)
+    value = np.multiply(a, MINUS_ONE, out)  # np.negative can mistake strides of 64 bytes
     np.exp(value, value)
     np.add(value, ONE, value)
     return np.divide(ONE, value, value)

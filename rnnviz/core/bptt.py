@@ -92,7 +92,7 @@ def backpropagate(
             gathered = _source_by_source(unrolled, gradient, min(truncation.steps, len(output_gradient) + 1))
         else:
             gathered = _layer_by_layer(unrolled, gradient, ends, signal_clip, truncation)
-        return gather(unrolled, gathered, gradient)
+        return gather(unrolled, gathered, gradient, ends)
 
 
 def _split_by_entry(unrolled: Unrolled, output_gradient, state_gradient):

@@ -20,7 +20,7 @@ ALWAYS = {  # array: its axes
     "joint_log10_norm": "SRB",
     "input_gradient": "TBD",
     "output": "TBO",
-    "loss_log10_norm": "KTB",
+    "loss_log10_norm": "STB",
 }
 OF_A_CELL_STATE = {"cell": "SRBH", "cell_adjoint": "SRBH", "cell_log10_norm": "SRB"}
 
@@ -38,7 +38,7 @@ def save_flow(flow: GradientFlow, path: str | Path | BinaryIO) -> None:
     arrays |= {f"gradient.{name}": flow.parameter_gradients[name] for name in names}
     arrays |= {f"steps.{name}": flow.parameter_step_log10_norms[name] for name in names}
     arrays["parameter_log10_norms"] = np.array([flow.parameter_log10_norms[name] for name in names])
-    write_archive(path, settings, arrays | {"saturated": flow.saturated})
+    write_archive(path, settings, arrays | {"saturated": flow.saturated, "lengths": flow.lengths})
 
 
 def load_flow(path: str | Path | BinaryIO) -> GradientFlow:
@@ -75,10 +75,17 @@ def read_flow(archive: ZipFile) -> GradientFlow:
         streams=network.streams,
         gates={name: array(f"gate.{name}", "STBH") for name in first.cell.gates},
         saturated=array("saturated", "SRB", np.bool_),
+        lengths=_lengths(array("lengths", "B", np.int64), sizes["T"]),
         parameter_gradients={name: _like_parameter(archive, name, network) for name in names},
         parameter_log10_norms=dict(zip(names, norms.tolist(), strict=True)),
         parameter_step_log10_norms={name: array(f"steps.{name}", "T") for name in names},
     )
+
+
+def _lengths(lengths: np.ndarray, steps: int) -> np.ndarray:
+    if not len(lengths) or lengths.min() < 1 or lengths.max() != steps:
+        raise Foreign("tells of something that cannot have been")
+    return lengths
 
 
 def _network(archive: ZipFile, told: dict) -> Network:
@@ -97,7 +104,7 @@ def _sizes(archive: ZipFile, network: Network) -> dict[str, int]:
     size, directions = network.hidden_size, network.directions
     return {
         "S": len(network.streams), "R": steps + 1, "T": steps, "B": batch, "H": size, "D": network.input_size,
-        "K": directions, "O": directions * size,
+        "O": directions * size,
     }  # fmt: skip
 
 

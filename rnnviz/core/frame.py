@@ -50,7 +50,8 @@ def frame_of(flow: GradientFlow):
         _norms(flow.hidden),
         nothing if flow.cell is None else _norms(flow.cell),
     )
-    return pandas().DataFrame(dict(zip(FRAME_COLUMNS, columns, strict=True)))
+    own = np.broadcast_to(flow.alive, shape).ravel()
+    return pandas().DataFrame({name: column[own] for name, column in zip(FRAME_COLUMNS, columns, strict=True)})
 
 
 def _norms(states: np.ndarray) -> np.ndarray:

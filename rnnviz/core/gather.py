@@ -6,7 +6,7 @@ import numpy as np
 
 from rnnviz.core.backward import Block
 from rnnviz.core.results import GradientFlow
-from rnnviz.core.scaled import Scaled, power_of_two
+from rnnviz.core.scaled import Scaled, log10_sum_of_squares, power_of_two
 from rnnviz.core.stacked import sum_of_sides
 from rnnviz.core.unroll import Unrolled, Walk
 
@@ -140,13 +140,14 @@ def _flat(rows: Array) -> Array:
     return rows.reshape(-1, rows.shape[-1])
 
 
-def gather(unrolled: Unrolled, gathered: list[Gatherer], gradient: Scaled) -> GradientFlow:
+def gather(unrolled: Unrolled, gathered: list[Gatherer], gradient: Scaled, ends: list[Array | None]) -> GradientFlow:
     """Bring every stream into time order.
 
     Args:
         unrolled: the network, run.
         gathered: one a stream.
         gradient: ∂L/∂output, rows (T, B, K·H).
+        ends: (B, N) what enters each stream's final state besides, or None.
     """
     network = unrolled.network
     has_cell = network.streams[0].cell.has_cell_state
@@ -181,17 +182,27 @@ def gather(unrolled: Unrolled, gathered: list[Gatherer], gradient: Scaled) -> Gr
         ).values(),
         output=unrolled.output,
         loss_log10_norm=np.array(
-            [_loss_log10_norm(gradient.columns(stream.columns)) for stream in network.streams[-network.directions :]]
+            [
+                _loss_log10_norm(walk, gradient, end, walk.stream.layer == network.layers - 1)
+                for walk, end in zip(unrolled.walks, ends, strict=True)
+            ]
         ),
         saturated=timed(_saturated),
+        lengths=unrolled.walks[0].lengths,
     )
 
 
-def _loss_log10_norm(gradient: Scaled) -> Array:
-    """(T, B); most losses are at one step."""
+def _loss_log10_norm(walk: Walk, gradient: Scaled, end: Array | None, is_top: bool) -> Array:
+    """(T, B) of what the loss itself sends into a stream; most losses are at one step."""
     norms = np.full(gradient.exponent.shape[:-1], -np.inf)
-    present = gradient.present
-    norms[present] = gradient[present].log10_norm()
+    if is_top:
+        own = gradient.columns(walk.stream.columns)
+        present = own.present
+        norms[present] = own[present].log10_norm()
+    if end is not None:
+        here = (walk.last_rows - 1, np.arange(len(end)))
+        both = np.array([walk.stream.in_order(norms)[here], Scaled.of(end).log10_norm()])
+        walk.stream.in_order(norms)[here] = log10_sum_of_squares(both, axis=0)
     return norms
 
 

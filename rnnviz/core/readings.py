@@ -136,7 +136,7 @@ def _sentence(log10_norms, names, kind, decades, log10_growth, refilled, rounded
     if log10_norms[-1] == -np.inf:
         return f"No gradient arrives at {names[-1]}: the loss does not depend on it."
     if kind == "undefined":
-        return "The gradient is not a number: the forward run left float64 before the loss."
+        return "The gradient is not a number: the forward run left float64 before the loss, or the loss itself did."
     if decades == -np.inf:
         dead = int(np.flatnonzero(log10_norms == -np.inf)[-1])
         if rounded:

@@ -1,6 +1,6 @@
 """What a run found: frozen values of numpy arrays, each with its shape and meaning beside it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
 
@@ -27,11 +27,11 @@ class Status(IntEnum):
 
 
 FINDINGS = {
-    Status.UNDEFINED: "∂L/∂h is not a number at {rows} rows.",
-    Status.OVERFLOW: "∂L/∂h is larger than float64 can hold (1.8e308) at {rows} rows; its log10 norm is exact.",
-    Status.UNDERFLOW: "∂L/∂h is smaller than float64 can hold (2.2e-308) at {rows} rows; its log10 norm is exact.",
-    Status.ZERO: "∂L/∂h is exactly zero at {rows} rows: no path leads there from the loss, or the units are dead.",
-    Status.SATURATED: "∂L/∂h is rounded to zero at {rows} rows: the slope of a saturated unit leaves float64.",
+    Status.UNDEFINED: "∂L/∂h is not a number at {rows}.",
+    Status.OVERFLOW: "∂L/∂h is larger than float64 can hold (1.8e308) at {rows}; its log10 norm is exact.",
+    Status.UNDERFLOW: "∂L/∂h is smaller than float64 can hold (2.2e-308) at {rows}; its log10 norm is exact.",
+    Status.ZERO: "∂L/∂h is exactly zero at {rows}: no path leads there from the loss, or the units are dead.",
+    Status.SATURATED: "∂L/∂h is rounded to zero at {rows}: the slope of a saturated unit leaves float64.",
 }
 
 
@@ -58,8 +58,11 @@ class GradientFlow(Drawn):
         parameter_step_log10_norms: {torch name: (T,)}, log10 of the Frobenius norm of each step's contribution.
         input_gradient: (T, B, D), ∂L/∂x.
         output: (T, B, K·H), the top layer's hidden states.
-        loss_log10_norm: (K, T, B), log10 of the norm of each direction's part of ∂L/∂output: where gradient enters.
+        loss_log10_norm: (S, T, B), log10 of the norm of what the loss itself sends into each stream, through ∂L/∂output
+            or into a final state: where gradient enters.
         saturated: (S, T+1, B), whether a zero there may come from a slope that rounds to zero.
+        lengths: (B,) how many steps each sequence has: T, but for the shorter ones of a packed batch. Beyond its end
+            everything of a sequence is 0. Profile and readings are those of the longest sequences.
     """
 
     streams: tuple[Stream, ...]
@@ -78,6 +81,7 @@ class GradientFlow(Drawn):
     output: np.ndarray
     loss_log10_norm: np.ndarray
     saturated: np.ndarray
+    lengths: np.ndarray
 
     def __repr__(self) -> str:
         streams, _, batch, units = self.hidden.shape
@@ -109,8 +113,27 @@ class GradientFlow(Drawn):
 
     @cached_property
     def profile(self) -> np.ndarray:
-        """(S, T+1), log10 of the norm of the joint adjoint over all batch rows and units."""
-        return log10_sum_of_squares(self.joint_log10_norm, axis=-1)
+        """(S, T+1), log10 of the norm of the joint adjoint over all units and batch rows, of the longest sequences."""
+        return log10_sum_of_squares(self.joint_log10_norm[..., self.lengths == self.steps], axis=-1)
+
+    @cached_property
+    def longest(self) -> "GradientFlow":
+        """The batch rows of the longest sequences alone; parameters' gradients stay those of all."""
+        rows = self.lengths == self.steps
+        if rows.all():
+            return self
+        of_a_state = ("hidden", "cell", "adjoint", "cell_adjoint")
+        of_a_norm = ("log10_norm", "cell_log10_norm", "joint_log10_norm", "loss_log10_norm", "saturated")
+        parts = {name: getattr(self, name) for name in (*of_a_state, *of_a_norm)}
+        taken = {name: None if part is None else part[:, :, rows] for name, part in parts.items()}
+        gates = {name: part[:, :, rows] for name, part in self.gates.items()}
+        through = {"input_gradient": self.input_gradient[:, rows], "output": self.output[:, rows]}
+        return replace(self, **taken, **through, gates=gates, lengths=self.lengths[rows])
+
+    @property
+    def alive(self) -> np.ndarray:
+        """(T+1, B), whether a row is one of a sequence's own, and does not lie beyond its end."""
+        return np.arange(self.steps + 1)[:, None] <= self.lengths
 
     @cached_property
     def readings(self) -> tuple[Reading, ...]:
@@ -155,10 +178,13 @@ class GradientFlow(Drawn):
     @property
     def findings(self) -> tuple[str, ...]:
         """What the reader of the numbers must know, a sentence each: values beyond float64, dead or saturated units."""
-        every = self.status
+        every = np.where(self.alive, self.status, Status.ORDINARY)
         unusual = [status for status in FINDINGS if every.any() and (every == status).any()]
         rows = {status: int((every == status).any(axis=(0, 2)).sum()) for status in unusual}
-        found = [FINDINGS[status].format(rows=count) for status, count in rows.items()]
+        found = [FINDINGS[status].format(rows=_rows(count)) for status, count in rows.items()]
+        if (shortest := int(self.lengths.min())) < self.steps:
+            told = f"The sequences have {shortest} to {self.steps} steps; "
+            found.append(f"{told}growth and memory horizon are those of the longest.")
         if self.overflow_step is not None:
             found.insert(
                 0, f"The forward run left float64 at step {self.overflow_step}: its states grew beyond 1.8e308."
@@ -196,11 +222,11 @@ class GradientFlow(Drawn):
     def mean_state(self, s: int = 0) -> float:
         """Mean |h| over all steps, batch rows and units; inf where the sum leaves float64."""
         with np.errstate(over="ignore"):
-            return float(np.abs(self.hidden[s]).mean())
+            return float(np.abs(self.hidden[s][self.alive]).mean())
 
     def share_near_ends(self, s: int = 0) -> float:
         """Which share of all h is within 0.1 of an end of its range: ±1, or 0 and 1 for the logistic function."""
-        stream, h = self.streams[s], self.hidden[s]
+        stream, h = self.streams[s], self.hidden[s][self.alive]
         logistic = stream.cell.name == "rnn" and stream.activation.name == "sigmoid"
         return float(((h < 0.1) | (h > 0.9) if logistic else np.abs(h) > 0.9).mean())
 
@@ -279,9 +305,10 @@ class GradientFlow(Drawn):
     def way_back(self, s: int) -> tuple[np.ndarray, str, list[str], str, bool]:
         """What `read` wants to know of a stream: its curve from its first step to the last that has a loss."""
         stream, steps = self.streams[s], self.steps
-        enters = (self.loss_log10_norm > -np.inf).any(axis=2)
+        enters = (self.loss_log10_norm[..., self.lengths == steps] > -np.inf).any(axis=2)
         top = stream.layer == self.streams[-1].layer
-        enters = enters[int(stream.reverse)] if top else enters.any(axis=0)
+        above = [other.layer >= stream.layer for other in self.streams]
+        enters = enters[s] if top else enters[above].any(axis=0)
         sources = np.flatnonzero(stream.in_order(enters)) + 1
         last = sources[-1] if len(sources) and (top or not stream.bidirectional) else steps
         rows = range(min(1, last - 1), last + 1)
@@ -290,10 +317,14 @@ class GradientFlow(Drawn):
             f"step {position}" if row else "the initial state" for row, position in zip(rows, positions, strict=True)
         ]
         curve = stream.in_order(self.profile[s])[rows.start : rows.stop]
-        rounded = bool(stream.in_order(self.saturated[s])[rows.start].any())
+        rounded = bool(stream.in_order(self.saturated[s])[rows.start, self.lengths == steps].any())
         alone = len(sources) < 2 and (top or not stream.bidirectional)
         refilled = "" if alone else OWN_LOSSES if top else LAYER_ABOVE
         return curve, stream.label, names, refilled, rounded
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,9 +35,14 @@ class Walk:
         return self.stream.cell.slopes(self.stream, states, tuple(part[first:last] for part in self.kept))
 
     @property
+    def lengths(self) -> np.ndarray:
+        """(B,) how many steps each sequence has."""
+        return np.full(self.inputs.shape[1], len(self.inputs))
+
+    @property
     def last_rows(self) -> np.ndarray:
         """(B,) the row of each sequence's final state."""
-        return np.full(self.inputs.shape[1], len(self.inputs))
+        return self.lengths
 
     @property
     def saturated(self) -> np.ndarray:

@@ -117,7 +117,7 @@ def trace(module: "nn.Module", inputs, loss="last", initial_state=None) -> "Grad
         A time-major `GradientFlow` over all layers and directions, its parameters under the names of `state_dict()`
         (a cell's with the ending `_l0`). Of a `PackedSequence`, T is the longest length, and beyond a shorter
         sequence's end states and gradients are 0 and log10 norms -inf; the initial state of its reverse stream stands
-        in the row after its last step.
+        in the row after its last step. Profile, readings and charts are those of the longest sequences (`lengths`).
 
     Raises:
         RnnvizError: for what cannot be replayed exactly (dropout between layers in training mode, projections, a

@@ -29,6 +29,11 @@ class RaggedWalk(Walk):
         )
 
     @property
+    def lengths(self) -> np.ndarray:
+        """See `Walk`."""
+        return self.alive.sum(axis=0)
+
+    @property
     def last_rows(self) -> np.ndarray:
         """See `Walk`."""
         return len(self.alive) - np.argmax(self.alive[::-1], axis=0)

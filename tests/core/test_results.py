@@ -29,7 +29,7 @@ def test_shapes_are_the_contract_s(cell, layers, bidirectional):
     assert flow.log10_norm.shape == flow.joint_log10_norm.shape == flow.status.shape == flow.saturated.shape == rows
     assert flow.input_gradient.shape == (steps, batch, channels)
     assert flow.output.shape == (steps, batch, config.directions * units)
-    assert flow.loss_log10_norm.shape == (config.directions, steps, batch)
+    assert flow.loss_log10_norm.shape == (streams, steps, batch)
     assert flow.profile.shape == rows[:2]
     assert {name: gate.shape for name, gate in flow.gates.items()} == dict.fromkeys(
         {"rnn": "", "lstm": "ifgo", "gru": "rzn"}[cell], (streams, steps, batch, units)

@@ -201,3 +201,12 @@ def test_a_wrong_grid_is_refused_in_a_sentence_before_anything_runs(field, monke
 @pytest.mark.parametrize("named", [{"base": 3}, {"executor": 3}, {"budget": 3}, {"store": 3}])
 def test_wrong_arguments_are_refused(named):
     assert_clear(refusal(rnnviz.sweep, {"seed": (1,)}, **named), *named)
+
+
+def test_two_steps_of_one_unit_are_those_of_run():
+    """Rows of 64 bytes, at which np.negative went wrong."""
+    scales, seeds = (0.5, 1.0, 2.0), (0, 1, 2)
+    base = rnnviz.Config(cell="lstm", hidden_size=1, length=2)
+    found = rnnviz.sweep({"weight_scale": scales, "seed": seeds}, base)
+    growth = [rnnviz.run(replace(base, weight_scale=w, seed=s)).verdict.growth_per_step for w in scales for s in seeds]
+    np.testing.assert_allclose(found.columns["growth_per_step"], growth, rtol=1e-12)

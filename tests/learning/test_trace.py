@@ -1,13 +1,14 @@
 """`rnnviz.trace` against autograd: the module's own gradients, and those of an unrolled copy of each sequence."""
 
 import copy
+import io
 from itertools import product
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils.rnn import PackedSequence, pack_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequence
 
 import rnnviz
 from rnnviz.core.bptt import backpropagate
@@ -323,3 +324,48 @@ def test_gradients_far_below_float64_keep_their_norms():
     module.weight_hh_l0.data[:], module.weight_ih_l0.data[:] = 1e-3, 1.0
     flow = rnnviz.trace(module, torch.zeros(1000, 1, 1))
     np.testing.assert_allclose(flow.log10_norm[0, :, 0], np.arange(-3000, 1, 3.0), rtol=1e-12, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_packed_batch_reads_as_its_longest_sequence_alone(kind, bidirectional):
+    torch.manual_seed(0)
+    module = kind(3, 6, bidirectional=bidirectional, num_layers=2)
+    inputs = torch.randn(20, 4, 3)
+    packed = pack_padded_sequence(inputs, torch.tensor([5, 20, 12, 9]), enforce_sorted=False)
+    flow, alone = rnnviz.trace(module, packed), rnnviz.trace(module, inputs[:, 1:2])
+    assert flow.lengths.tolist() == [5, 20, 12, 9]
+    for ours, theirs in zip(flow.readings, alone.readings, strict=True):
+        assert (ours.sentence, ours.memory_horizon, ours.steps) == (
+            theirs.sentence,
+            theirs.memory_horizon,
+            theirs.steps,
+        )
+        np.testing.assert_allclose(ours.growth_per_step, theirs.growth_per_step, rtol=1e-9)
+    assert flow.findings == (
+        "The sequences have 5 to 20 steps; growth and memory horizon are those of the longest.",
+        *alone.findings,
+    )
+    own = [np.abs(flow.hidden[0, : length + 1, row]).mean() for row, length in enumerate(flow.lengths)]
+    np.testing.assert_allclose(flow.mean_state(), np.average(own, weights=flow.lengths + 1))
+    file = io.BytesIO()
+    flow.save(file)
+    assert rnnviz.load(file).verdict == flow.verdict
+    assert len(flow.to_frame()) == len(flow.streams) * (flow.lengths + 1).sum()
+    ours, theirs = (np.array(each.figure("units").data[0].z, float) for each in (flow, alone))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+@pytest.mark.parametrize("place", [1, 2])
+def test_a_loss_on_a_final_state_is_where_the_readings_begin(place):
+    torch.manual_seed(0)
+    lstm, inputs = nn.LSTM(3, 6, num_layers=2), torch.randn(30, 2, 3)
+    both = rnnviz.trace(lstm, inputs, lambda output, state: 1e-6 * output[4].sum() + state[place - 1].sum())
+    late = rnnviz.trace(lstm, inputs, lambda output, state: state[place - 1].sum())
+    for flow in (both, late):
+        assert [reading.steps for reading in flow.readings] == [29, 29]
+        assert np.isfinite(flow.loss_log10_norm[:, -1]).all()
+    np.testing.assert_allclose(late.verdict.decades, late.profile[1, 1] - late.profile[1, 30])
+    assert np.isfinite(both.loss_log10_norm[1, 4]).all()
+    assert (both.loss_log10_norm[0, 4] == -np.inf).all()
+    np.testing.assert_allclose(late.loss_log10_norm[:, -1], np.log10(np.sqrt(6.0)))
