@@ -7,7 +7,7 @@ from zipfile import ZipFile
 import numpy as np
 
 from rnnviz.core.archive import Foreign, about, open_archive, read_array, write_archive
-from rnnviz.core.network import Network, network_of
+from rnnviz.core.network import Network, network_with
 from rnnviz.core.results import GradientFlow
 
 FORMAT = "rnnviz flow 1"
@@ -34,7 +34,7 @@ def save_flow(flow: GradientFlow, path: str | Path | BinaryIO) -> None:
     if first.cell.has_cell_state:
         arrays |= {name: getattr(flow, name) for name in OF_A_CELL_STATE}
     arrays |= {f"gate.{name}": values for name, values in flow.gates.items()}
-    arrays |= {f"weights.{name}": values for name, values in network_of(flow.streams).parameters.items()}
+    arrays |= {f"weights.{name}": values for name, values in network_with(flow.streams).parameters.items()}
     arrays |= {f"gradient.{name}": flow.parameter_gradients[name] for name in names}
     arrays |= {f"steps.{name}": flow.parameter_step_log10_norms[name] for name in names}
     arrays["parameter_log10_norms"] = np.array([flow.parameter_log10_norms[name] for name in names])

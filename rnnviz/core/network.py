@@ -225,7 +225,7 @@ class Network:
         )
 
 
-def network_of(streams: tuple[Stream, ...]) -> Network:
+def network_with(streams: tuple[Stream, ...]) -> Network:
     """A network that has these streams; its b_ih holds every bias that may be added before the recurrent product."""
     parameters = {}
     for stream in streams:

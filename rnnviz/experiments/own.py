@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnnviz.core.arrays import finite_array
-from rnnviz.core.network import Network, network_of
+from rnnviz.core.network import Network, network_with
 from rnnviz.core.results import GradientFlow
 from rnnviz.core.unroll import Unrolled, unroll
 from rnnviz.errors import RnnvizError, ShapeError
@@ -55,6 +55,8 @@ class OwnExperiment(Experiment):
         """(T, B, K·H) as it was given, or that of a fixed random readout, which sees each batch row alike."""
         if self.own_gradient is not None:
             return self.own_gradient
+        if self.inputs.shape[1] == 1:
+            return super().output_gradient
         rows = [super(OwnExperiment, self._row(row)).output_gradient for row in range(self.inputs.shape[1])]
         return np.concatenate(rows, axis=1)
 
@@ -165,7 +167,7 @@ class FlowRun(OwnRun):
 
 def flow_run(flow: GradientFlow, label: str = "Your model", name: str = "own") -> Run:
     """A finished flow, as from `rnnviz.trace`, as a run that charts can show: of a packed batch the longest sequences."""
-    network, flow = network_of(flow.streams), flow.longest
+    network, flow = network_with(flow.streams), flow.longest
     alone = ((flow.loss_log10_norm > -np.inf).any(axis=2).sum(axis=1) < 2).all()
     config = config_of(network, flow.steps, "last" if alone else "every")
     experiment = OwnExperiment(config, np.zeros((flow.steps, 1, network.input_size)), network)

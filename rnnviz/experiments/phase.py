@@ -173,8 +173,11 @@ class PhaseMap:
 
     @property
     def told(self) -> int:
-        """The row that a sentence speaks of: the longest sequence, or else what the base has, or the last."""
-        own = getattr(self.result.base, self.against)
+        """The row that a sentence speaks of: the longest sequence, or else what the base has, or the last.
+
+        A gate bias that is left as it was drawn is about 0.
+        """
+        own = getattr(self.result.base, self.against) or 0.0
         return self.rows.index(own) if self.against != "length" and own in self.rows else len(self.rows) - 1
 
     def config(self, name: str, row: int, scale: float, seed: int) -> Config:

@@ -28,7 +28,8 @@ def notes(found: PhaseMap) -> list[str]:
     """What a reader must know."""
     count, told = len(found.seeds), []
     if found.coarser:
-        told.append("The map is coarser than asked, so that it does not take long.")
+        fewer = f"{len(found.scales)} weight scales, and one network for each square" if count == 1 else "fewer squares"
+        told.append(f"The map is coarser than asked, so that it does not take long: {fewer}.")
     if count > 1:
         told.append(f"Each square shows one of {count} networks: the one whose growth per step is in the middle.")
     if any(np.isnan(panel.growth).any() for panel in found.panels):
@@ -70,17 +71,18 @@ def _fate(found: PhaseMap, panel: Panel) -> str:
 
 def words(found: PhaseMap, panel: Panel) -> list[list[str]]:
     """(R, X) what each square says."""
-    label = lower(knobs(Config)[found.against].label)
+    label, alone = lower(knobs(Config)[found.against].label), found.result.base.loss == "last"
     return [
         [
-            f"{panel.label}, weight scale {scale:g}, {label} {shown(value)}:<br>{_said(growth, horizon)}"
+            f"{panel.label}, weight scale {scale:g}, {label} {shown(value)}:<br>{_said(growth, horizon, alone)}"
             for scale, growth, horizon in zip(found.scales, *rows, strict=True)
         ]
         for value, *rows in zip(found.rows, panel.growth, panel.horizon, strict=True)
     ]
 
 
-def _said(growth: float, horizon: float) -> str:
+def _said(growth: float, horizon: float, alone: bool) -> str:
+    """In words; how long 1 % is left says something of one loss alone."""
     if np.isnan(growth):
         return "not a number: the forward run left float64"
     if growth == 0:
@@ -89,7 +91,8 @@ def _said(growth: float, horizon: float) -> str:
     doubles = "halves" if growth < 1 else "doubles"
     told = f", {doubles} every {count_text(pace)} steps" if 1.05 <= pace < 1e4 else ""
     steps = f"{horizon:.0f} {'step' if horizon == 1 else 'steps'}"
-    return f"×{growth:.4g} a step{told};<br>more than 1 % is left for {steps}"
+    left = f";<br>more than 1 % is left for {steps}" if alone else ", of the total of all losses"
+    return f"×{growth:.4g} a step{told}{left}"
 
 
 def factor(scale: float) -> str:

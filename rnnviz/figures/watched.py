@@ -39,8 +39,8 @@ def watched_strip(name: str, updates: Sequence[int], curves: Sequence[np.ndarray
             theme, title={"text": "steps back from the loss"}, showgrid=False, range=[len(share) - 0.5, -0.5]
         ),
     }
-    level = {"type": "scatter", "mode": "lines+markers", "name": "1 % is left", "x": np.array(updates), "y": horizons + 0.5,
-             "hoverinfo": "skip", "cliponaxis": False}  # fmt: skip
+    level = {"type": "scatter", "mode": "lines+markers", "name": "1 % is left", "x": np.array(updates),
+             "y": horizons + 0.5, "hoverinfo": "skip", "cliponaxis": False}  # fmt: skip
     bar = colour_bar(theme, "log10<br>share")
     figure["data"] = [
         {"type": "heatmap", "name": name, "x": np.array(updates), "y": np.arange(len(share)), "z": share,
