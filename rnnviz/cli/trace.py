@@ -49,7 +49,8 @@ def trace(
     """  # noqa: D301 (click wants the backspace itself)
     table = None if inputs is None else read_table(inputs.read_bytes(), inputs.name)
     found = read_weights(weights.read_bytes(), weights.name)
-    steps = length or (100 if table is None else len(table.values))
+    longest = int(knobs(OwnModel)["length"].high)
+    steps = length or (100 if table is None else min(len(table.values), longest))
     model = OwnModel(length=steps, **given)
     others = [name for name in found.named if name != model.chosen(found).prefix]
     run = model.run(found, table)

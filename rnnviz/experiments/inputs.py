@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rnnviz.experiments.config import Config
 
 LARGEST_FILE = 10_000_000
-MOST_ROWS = 100_000
+MOST_ROWS, MOST_CELLS = 100_000, 2_000_000
 CONSTANT = 1e-12  # a spread below this share of the largest value is rounding
 
 
@@ -100,22 +100,35 @@ def rows_of(file: TextIO) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The header of an open CSV file, and every row with the number of the line where it ends.
 
     Raises:
-        RnnvizError: for a first line that is no header, or too many rows.
+        RnnvizError: for a first line that is no header, or too many rows or cells; no more of them are read.
         ValueError, csv.Error: for what is no CSV.
     """
     semicolons = ";" in file.readline()
     file.seek(0)
     reader = csv.reader(file, delimiter=";" if semicolons else ",")
-    (_, header), *rows = [(reader.line_num, row) for row in reader if row]
+    (_, header), *rows = _counted(reader)
     if semicolons:  # where the comma is the decimal point
         rows = [(line, [text.replace(",", ".") for text in row]) for line, row in rows]
     if all(map(_is_number, header)):
         raise ShapeError(
             f"path: the first line of the file must be a header with the columns' names, got {shown(header)}."
         )
-    if not 1 <= len(rows) <= MOST_ROWS:
-        raise ShapeError(f"path: the file must have 1 to {MOST_ROWS} rows below its header, got {len(rows)}.")
+    if not rows:
+        raise ShapeError(f"path: the file must have 1 to {MOST_ROWS} rows below its header, got 0.")
     return header, rows
+
+
+def _counted(reader) -> list[tuple[int, list[str]]]:
+    """The lines of a CSV file that are not empty with their numbers; reading stops where there are too many."""
+    kept, cells = [], 0
+    for row in filter(None, reader):
+        kept.append((reader.line_num, row))
+        cells += len(row)
+        if cells > MOST_CELLS:
+            raise ShapeError(f"path: the file may have {MOST_CELLS} cells at most, got more up to line {kept[-1][0]}.")
+        if len(kept) > MOST_ROWS + 1:
+            raise ShapeError(f"path: the file must have 1 to {MOST_ROWS} rows below its header, got {len(kept) - 1}.")
+    return kept
 
 
 def _why(problem: Exception) -> str:

@@ -166,7 +166,7 @@ class FlowRun(OwnRun):
 
 
 def flow_run(flow: GradientFlow, label: str = "Your model", name: str = "own") -> Run:
-    """A finished flow, as from `rnnviz.trace`, as a run that charts can show: of a packed batch the longest sequences."""
+    """A finished flow, as from `rnnviz.trace`, as a run that charts can show; of a packed batch its longest rows."""
     network, flow = network_with(flow.streams), flow.longest
     alone = ((flow.loss_log10_norm > -np.inf).any(axis=2).sum(axis=1) < 2).all()
     config = config_of(network, flow.steps, "last" if alone else "every")

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rnnviz.errors import RnnvizError, ShapeError, shown
-from rnnviz.experiments.inputs import LARGEST_FILE, rows_of
+from rnnviz.experiments.inputs import LARGEST_FILE, MOST_CELLS, rows_of
 from rnnviz.experiments.weight_files import LONGEST_NPY_HEADER, npy_header
 
-MOST_COLUMNS, MOST_CELLS = 4096, 2_000_000
+MOST_COLUMNS = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +57,8 @@ def _from_csv(data: bytes, name: str) -> Table:
         raise ShapeError(str(problem).replace("path: ", "inputs: ", 1)) from None
     except (ValueError, csv.Error):
         raise ShapeError(f"inputs: must be a CSV file with a header line or an .npy file, got {shown(name)}.") from None
-    if len(header) * len(rows) > MOST_CELLS:
-        raise ShapeError(f"inputs: may have {MOST_CELLS} cells at most, got {len(header) * len(rows)}.")
+    if len(header) > MOST_COLUMNS:
+        raise ShapeError(f"inputs: may have {MOST_COLUMNS} columns at most, got {len(header)}.")
     for line, row in rows:
         if len(row) != len(header):
             raise ShapeError(
@@ -90,6 +90,9 @@ def _from_npy(data: bytes, name: str) -> Table:
         raise ShapeError(
             f"inputs: must have the shape (T,), (T, D) or (T, B, D) with D up to {MOST_COLUMNS}, got {shape}."
         )
+    cells = shape[0] * (shape[-1] if len(shape) > 1 else 1)
+    if cells > MOST_CELLS:
+        raise ShapeError(f"inputs: may have {MOST_CELLS} cells at most, got {cells}.")
     values = np.frombuffer(data, kind, offset=begins).reshape(shape, order="F" if by_columns else "C")
     values = values[:, None] if len(shape) == 1 else values if len(shape) == 2 else values[:, 0]
     with np.errstate(over="ignore"):

@@ -9,12 +9,12 @@ from rnnviz.core.initialisers import generator_for
 from rnnviz.core.readings import HORIZON_FRACTION
 from rnnviz.core.results import GradientFlow
 from rnnviz.errors import BudgetError, ConfigError, ShapeError, shown
-from rnnviz.experiments.comparison import Run, total_cost
+from rnnviz.experiments.comparison import Run
 from rnnviz.experiments.config import Config
-from rnnviz.experiments.cost import BUDGET, Cost, check_budget
+from rnnviz.experiments.cost import BUDGET, Cost, check_budget, cost_of
 from rnnviz.experiments.inputs import assets, standardised
 from rnnviz.experiments.knobs import knob, knobs
-from rnnviz.experiments.own import own_run
+from rnnviz.experiments.own import OwnConfig, own_run
 from rnnviz.experiments.own_inputs import Table
 from rnnviz.experiments.task_made import adding
 from rnnviz.experiments.weights import Recurrent, Weights, read_weights
@@ -132,8 +132,9 @@ class OwnModel:
             RnnvizError: for a choice that the files do not have, or a run over the budget.
         """
         module = self.chosen(weights)
+        self._check([module], table, budget)
         inputs = self.inputs(module.input_size, table)
-        return self._affordable([self._run(module, inputs, _label(module.prefix or weights.name), "own")], budget)[0]
+        return self._run(module, inputs, _label(module.prefix or weights.name), "own")
 
     def sample_runs(self, table: Table | None = None, budget: Cost | None = BUDGET) -> tuple[Run, ...]:
         """The sample at its three moments, on one sequence of the adding problem or on a table.
@@ -142,9 +143,10 @@ class OwnModel:
         ['Before training', 'Midway', 'Once solved']
         """
         modules = [self.chosen(weights) for weights in sample()]
+        self._check(modules, table, budget)
         inputs = self.inputs(modules[0].input_size, table) if table else self.example()
         told = zip(modules, MOMENTS.values(), NAMES, strict=True)
-        return self._affordable([self._run(module, inputs, label, name) for module, label, name in told], budget)
+        return tuple(self._run(module, inputs, label, name) for module, label, name in told)
 
     def example(self) -> np.ndarray:
         """(T, 1, 2) a sequence of the task that the sample has learnt."""
@@ -153,14 +155,26 @@ class OwnModel:
     def _run(self, module: Recurrent, inputs: np.ndarray, label: str, name: str) -> Run:
         return own_run(module.network(self.nonlinearity), inputs, loss=self.loss, label=label, name=name)
 
-    def _affordable(self, runs: list[Run], budget: Cost | None) -> tuple[Run, ...]:
-        if budget is not None:
-            try:
-                check_budget(total_cost(runs, GradientFlow), budget)
-            except BudgetError as problem:
-                rest = str(problem).partition(": ")[2].replace("make one of them smaller", "choose a shorter one")
-                raise BudgetError(f"length: {rest}") from None
-        return tuple(runs)
+    def _check(self, modules: list[Recurrent], table: Table | None, budget: Cost | None) -> None:
+        """Refuse runs over the budget, before there are inputs or networks in float64."""
+        if budget is None:
+            return
+        steps = self.length if table is None else min(self.length, len(table.values))
+        costs = [self._cost(module, steps) for module in modules]
+        try:
+            check_budget(Cost(sum(cost.seconds for cost in costs), sum(cost.megabytes for cost in costs)), budget)
+        except BudgetError as problem:
+            rest = str(problem).partition(": ")[2].replace("make one of them smaller", "choose a shorter one")
+            raise BudgetError(f"length: {rest}") from None
+
+    def _cost(self, module: Recurrent, steps: int) -> Cost:
+        """What one run costs, with the array that its inputs are made from."""
+        config = OwnConfig(
+            cell=module.cell, nonlinearity=self.nonlinearity, bidirectional=module.directions == 2,
+            layers=module.layers, hidden_size=module.hidden_size, length=steps, loss=self.loss,
+        )  # fmt: skip
+        cost = cost_of(config, GradientFlow, steps, module.input_size)
+        return Cost(cost.seconds, cost.megabytes + 8e-6 * steps * module.input_size)
 
 
 def _label(name: str) -> str:
@@ -189,6 +203,7 @@ def reach(runs: tuple[Run, ...]) -> str:
     first, *others = [f"{reading.memory_horizon}" for reading in readings]
     first = f"{first} of {readings[0].steps} steps back"
     if not others:
-        return f"{whole} {first}."
+        which = f" in the {readings[0].stream}" if len(runs[0].flow.streams) > 1 else ""
+        return f"{whole} {first}{which}."
     told = [f"{count} {run.label.lower()}" for count, run in zip([first, *others], runs, strict=True)]
     return f"{whole} {', '.join(told[:-1])} and {told[-1]}."

@@ -37,11 +37,13 @@ class Stored:
         shape: as the header says.
         kind: its type as the header says.
         load: reads it; None when it holds no floating-point numbers.
+        size: bytes that it takes once loaded.
     """
 
     shape: tuple[int, ...]
     kind: str
     load: Callable[[], np.ndarray] | None
+    size: int = 0
 
 
 OTHER = Stored((), "", None)
@@ -128,7 +130,7 @@ def _tensor(part: memoryview, kind: str, shape: tuple[int, ...]) -> Stored:
             numbers = (numbers.astype("<u4") << 16).view("<f4")
         return numbers.reshape(shape)
 
-    return Stored(shape, kind, load if kind in FLOATS else None)
+    return Stored(shape, kind, load if kind in FLOATS else None, len(part) * (2 if kind == "BF16" else 1))
 
 
 # --- npz: a zip of .npy files
@@ -178,7 +180,7 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Sto
             raise _damaged(member, name)
         return np.frombuffer(content, kind, offset=begins).reshape(shape, order="F" if by_columns else "C")
 
-    return Stored(shape, str(kind), load if kind.kind == "f" and kind.itemsize <= 8 else None)
+    return Stored(shape, str(kind), load if kind.kind == "f" and kind.itemsize <= 8 else None, member.file_size)
 
 
 def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> bytes:

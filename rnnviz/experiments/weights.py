@@ -10,9 +10,10 @@ import numpy as np
 from rnnviz.core.cells import CELLS
 from rnnviz.core.network import Network
 from rnnviz.errors import RnnvizError, ShapeError, shown
-from rnnviz.experiments.weight_files import Stored, stored_arrays
+from rnnviz.experiments.weight_files import MB, Stored, stored_arrays
 
 MOST_MODULES, MOST_UNITS, MOST_LAYERS, MOST_INPUTS = 64, 1024, 8, 4096
+LARGEST_WEIGHTS = 40 * MB  # of a file's recurrent modules, unpacked: a session keeps them all
 
 NAME = re.compile(
     r"(?:(.*)\.)?(weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)(?:_(l(?:0|[1-9][0-9]{0,3})(?:_reverse)?))?", re.DOTALL
@@ -109,6 +110,12 @@ def read_weights(data: bytes, name: str = "weights") -> Weights:
     found, modules, refused = _grouped(stored), [], []
     if len(found) > MOST_MODULES:
         raise ShapeError(f"weights: may hold {MOST_MODULES} recurrent modules at most, got {len(found)}.")
+    size = sum(array.size for arrays in found.values() for array in arrays.values())
+    if size > LARGEST_WEIGHTS:
+        raise ShapeError(
+            f"weights: the recurrent modules of a file may have {LARGEST_WEIGHTS // MB} MB at most, unpacked, got "
+            f"{size / MB:.0f} MB."
+        )
     for prefix, arrays in found.items():
         try:
             modules.append(_recurrent(prefix, arrays))
@@ -140,12 +147,12 @@ def _recurrent(prefix: str, stored: dict[str, Stored]) -> Recurrent:
         raise ShapeError(f"{at}weight_hr: a projection (proj_size) cannot be replayed; allowed is proj_size=0.")
     for key, (rows, columns) in _shapes(at, stored).items():
         _check(f"{at}{key}", stored[key], (rows, columns) if key.startswith("weight") else (rows,))
-    arrays = {key: each.load() for key, each in stored.items()}
+    arrays = {key: np.array(each.load()) for key, each in stored.items()}  # a copy, so that the file's bytes can go
     for key, array in arrays.items():
         if not np.isfinite(array).all():
             raise ShapeError(f"{at}{key}: must be finite, got {array[~np.isfinite(array)][0]}.")
     rows, size = arrays["weight_hh_l0"].shape
-    return Recurrent(prefix, CELL_OF[rows // size], {key: np.array(array) for key, array in arrays.items()})
+    return Recurrent(prefix, CELL_OF[rows // size], arrays)
 
 
 def _check(key: str, array: Stored, wanted: tuple[int, ...]) -> None:

@@ -1,7 +1,6 @@
 """What the Map page shows: the phase map, and the way from a point of it to Explore."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from threading import Lock
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -25,6 +24,8 @@ OPEN = "open"  # what the stage asks for when a point is opened: the parameters 
 OPENED = "opened point"  # in the session
 LONGEST = 20_000  # characters of such an address
 TURN = Lock()  # one map at a time, so that a class that changes settings leaves a core to those who look
+KEPT: dict[tuple, PhaseMap] = {}  # the last maps, shared by all visitors
+MOST_KEPT = 64  # some 200 kB each
 
 
 def subject_of(values: Mapping[str, Any], pin: Mapping[str, Any] | None = None) -> PhaseSubject:
@@ -34,16 +35,23 @@ def subject_of(values: Mapping[str, Any], pin: Mapping[str, Any] | None = None) 
         RnnvizError: for settings that do not go together, or over the budget.
     """
     comparison, config, phase = (MAP.part(family, values) for family in (Comparison, Config, Phase))
-    with TURN:
-        found = _drawn(comparison, config, phase)
+    found = _drawn(comparison, config, phase)
     return PhaseSubject(found, {name: _opens(values, name) for name in comparison.cells})
 
 
-@lru_cache(maxsize=64)  # some 200 kB each, shared by all visitors
-def _drawn(comparison: Comparison, config: Config, phase: Phase) -> PhaseMap:
-    found = draw_map(comparison, config, phase)
-    found.panels  # noqa: B018  worked out once, and kept with the map
-    return found
+def _drawn(*asked_of: Comparison | Config | Phase) -> PhaseMap:
+    """A map; one that is kept waits for nobody's turn."""
+    found = KEPT.get(asked_of)
+    if found is not None:
+        return found
+    with TURN:
+        if asked_of not in KEPT:  # somebody may have drawn it meanwhile
+            found = draw_map(*asked_of)
+            found.panels  # noqa: B018  worked out once, and kept with the map
+            KEPT[asked_of] = found
+            if len(KEPT) > MOST_KEPT:
+                del KEPT[next(iter(KEPT))]
+        return KEPT[asked_of]
 
 
 def _opens(values: Mapping[str, Any], name: str) -> str:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import streamlit as st
 
 from rnnviz import RnnvizError
+from rnnviz.experiments.comparison import Run
 from rnnviz.experiments.own_inputs import Table, read_table
+from rnnviz.experiments.own_model import OwnModel
 from rnnviz.experiments.weights import Weights, read_weights
 from rnnviz.ui.controls import Session
 
@@ -21,11 +23,33 @@ class Files:
         table: its inputs; None makes some up.
         taken: how many files were taken or given back: another number, and the uploaders are empty again, so that
             Streamlit drops the bytes.
+        made: what was asked last and its runs, until the charts of the same page run have taken them: kept longer, they
+            would fill a server's memory.
     """
 
     weights: Weights | None = None
     table: Table | None = None
     taken: int = 0
+    made: tuple[tuple[int, OwnModel], tuple[Run, ...]] | None = None
+
+    def runs(self, asked: OwnModel, keep: bool = False) -> tuple[Run, ...]:
+        """The visitor's model, or the sample's three moments.
+
+        Args:
+            asked: of them.
+            keep: whether the next who asks for the same gets the same runs, with what was worked out of them.
+
+        Raises:
+            RnnvizError: for a choice that the files do not have, or a run over the budget.
+        """
+        made, self.made, key = self.made, None, (self.taken, asked)
+        if made and made[0] == key:
+            runs = made[1]
+        else:
+            runs = (asked.run(self.weights, self.table),) if self.weights else asked.sample_runs(self.table)
+        if keep:
+            self.made = key, runs
+        return runs
 
     def take(self, session: Session, name: str) -> None:
         """Read what an uploader holds; a file that cannot be read is a sentence, and what was there stays."""

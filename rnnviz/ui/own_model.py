@@ -68,13 +68,7 @@ def subject_of(values: Mapping[str, Any], pin: Mapping[str, Any] | None = None) 
     Raises:
         RnnvizError: for a choice that the files do not have, or a run over the budget.
     """
-    return _subject(files(), values)
-
-
-def _subject(held: Files, values: Mapping[str, Any]) -> Subject:
-    asked = OWN.part(OwnModel, values)
-    runs = (asked.run(held.weights, held.table),) if held.weights else asked.sample_runs(held.table)
-    return Subject(runs, OWN.part(OwnView, values))
+    return Subject(files().runs(OWN.part(OwnModel, values)), OWN.part(OwnView, values))
 
 
 OWN = Sheet(
@@ -195,27 +189,37 @@ def told(session: Session) -> None:
     held, shown, words = files(), module(), ""
     if held.weights:
         words = f"{held.weights.name}, {shown.label}. " if shown else f"{held.weights.name}. "
-        words += "" if held.table else "It reads white noise: there are no inputs yet. "
-    if held.table:
-        steps = len(held.table.values)
-        ends = f", which ends after {steps} steps" if steps < session.values["length"] else ""
-        words += f"It reads {held.table.name}{ends}. "
     with suppress(RnnvizError):  # the stage says it, where the charts would be
-        sentence = reach(_subject(held, session.values).runs)
+        sentence = reach(held.runs(OWN.part(OwnModel, session.values), keep=True))
+        words += _reads(held, session.values["length"])
         words = f"{quoted(words)}**{sentence}**" if sentence else quoted(words)
     st.markdown(words)
     if held.weights:
         st.caption(STAND_IN)
 
 
+def _reads(held: Files, length: int) -> str:
+    """What the model reads."""
+    if not held.table:
+        return "It reads white noise: there are no inputs yet. " if held.weights else ""
+    steps = len(held.table.values)
+    ends = f", which ends after {steps} steps" if steps < length else ""
+    return f"It reads {held.table.name}{ends}. "
+
+
 def downloads(session: Session) -> None:
     """The numbers as files, each made when its button is pressed."""
     held, values = files(), session.values
+    try:
+        held.runs(OWN.part(OwnModel, values), keep=True)
+    except RnnvizError:
+        st.caption("There is nothing to take away: the page says why.")
+        return
 
     def made(make: Callable) -> Callable[[], str | bytes]:
         def make_it() -> str | bytes:
             try:
-                return make(_subject(held, values).runs)
+                return make(held.runs(OWN.part(OwnModel, values)))
             except RnnvizError as problem:
                 return f"{problem}\n"
 

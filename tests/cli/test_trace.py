@@ -74,3 +74,12 @@ def test_a_torch_pickle_is_refused_with_a_way_out(model, tmp_path):
     said = told(tmp_path / "weights.pt")
     assert said.exit_code == 1
     assert "save_file" in said.output
+
+
+def test_inputs_longer_than_the_longest_run_are_cut(tmp_path):
+    torch.manual_seed(0)
+    save_file(torch.nn.RNN(1, 1).state_dict(), tmp_path / "small.safetensors")
+    np.save(tmp_path / "long.npy", np.zeros(10_500))
+    said = told(tmp_path / "small.safetensors", "--inputs", tmp_path / "long.npy")
+    assert said.exit_code == 0, said.output
+    assert any("10000 steps" in line for line in said.output.splitlines())

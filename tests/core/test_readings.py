@@ -85,7 +85,10 @@ def test_a_run_that_overflows_says_so_and_where():
     assert np.isnan(flow.verdict.growth_per_step)
     assert np.isnan(flow.verdict.half_life)
     assert flow.verdict.memory_horizon == 0
-    assert flow.verdict.sentence == "The gradient is not a number: the forward run left float64 before the loss, or the loss itself did."
+    assert (
+        flow.verdict.sentence
+        == "The gradient is not a number: the forward run left float64 before the loss, or the loss itself did."
+    )
     assert flow.findings == (
         f"The forward run left float64 at step {flow.overflow_step}: its states grew beyond 1.8e308.",
         "∂L/∂h is not a number at 1001 rows.",

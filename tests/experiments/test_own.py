@@ -115,3 +115,10 @@ def test_the_formulas_of_a_given_network_tell_of_no_draw(cell):
         told = " ".join(f"{part.latex} {part.meaning}" for part in equations(run))
         assert "as it was given" in told
         assert not any(word in told for word in ("W_0", "W_{0", "weight scale", "drawn"))
+
+
+def test_one_sequence_is_run_forward_once(monkeypatch):
+    forward, ran = rnnviz.experiments.own.unroll, []
+    monkeypatch.setattr("rnnviz.experiments.own.unroll", lambda *given: ran.append(1) or forward(*given))
+    assert own_run(network("lstm"), inputs()).flow.steps == 12
+    assert len(ran) == 1

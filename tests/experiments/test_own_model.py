@@ -11,7 +11,9 @@ from safetensors.torch import save
 from torch import nn
 
 from rnnviz import BudgetError, Cost, RnnvizError
-from rnnviz.experiments.inputs import assets, read_series
+from rnnviz.core.results import GradientFlow
+from rnnviz.experiments.comparison import total_cost
+from rnnviz.experiments.inputs import MOST_CELLS, MOST_ROWS, assets, read_series, rows_of
 from rnnviz.experiments.own import own_run
 from rnnviz.experiments.own_inputs import read_table
 from rnnviz.experiments.own_model import OwnModel, reach, sample
@@ -87,10 +89,33 @@ def test_an_npy_is_read_in_its_three_shapes(array, wanted):
         (npy(np.ones((0, 2))), "got (0, 2)."),
         (npy(np.array([1.0, np.inf])), "inputs: must be finite, got inf."),
         (bytes(10_000_001), "may have 10 MB at most"),
+        (b",".join([b"a"] * 4097) + b"\n" + b",".join([b"1"] * 4097), "may have 4096 columns at most, got 4097."),
+        (npy(np.zeros((501, 4000), bool)), "inputs: may have 2000000 cells at most, got 2004000."),
+        (npy(np.zeros(2_000_001, bool)), "inputs: may have 2000000 cells at most, got 2000001."),
     ],
 )
 def test_inputs_that_are_none_are_a_sentence(data, sentence):
     assert sentence in refusal(read_table, data)
+
+
+@pytest.mark.parametrize(
+    ("line", "lines", "sentence"),
+    [
+        (";\n", MOST_ROWS + 2, f"the file must have 1 to {MOST_ROWS} rows below its header, got {MOST_ROWS + 1}."),
+        (";" * 999 + "\n", MOST_CELLS // 1000 + 1, f"may have {MOST_CELLS} cells at most, got more up to line 2001."),
+    ],
+)
+def test_a_csv_is_read_no_further_than_to_its_limit(line, lines, sentence):
+    class Endless(io.StringIO):
+        read = 0
+
+        def __next__(self):
+            self.read += 1
+            return line
+
+    file = Endless(line)
+    assert sentence in refusal(rows_of, file)
+    assert file.read == lines
 
 
 @settings(max_examples=150, deadline=2000)
@@ -169,6 +194,22 @@ def test_what_a_server_cannot_afford_is_refused_before_it_runs():
         OwnModel(length=10_000).run(large)
     with pytest.raises(BudgetError):
         OwnModel().sample_runs(budget=Cost(1e-9, 1.0))
+
+
+def test_inputs_are_not_made_for_a_run_over_the_budget(monkeypatch):
+    wide = weights(nn.RNN(4096, 1, bias=False))
+    monkeypatch.setattr(OwnModel, "inputs", None)
+    with pytest.raises(BudgetError, match=r"^length: "):
+        OwnModel(length=10_000).run(wide)
+
+
+def test_the_estimate_is_that_of_the_run_with_its_inputs():
+    module = weights(nn.LSTM(2, 4, num_layers=2, bidirectional=True))
+    asked = OwnModel(length=30, loss="every")
+    run, cost = asked.run(module, read_table(CSV)), asked._cost(module.modules[0], 3)
+    wanted = total_cost([run], GradientFlow)
+    assert cost.seconds == wanted.seconds
+    np.testing.assert_allclose(cost.megabytes, wanted.megabytes + 1e-6 * run.experiment.inputs.nbytes, rtol=1e-12)
 
 
 @pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])

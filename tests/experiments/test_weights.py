@@ -15,7 +15,7 @@ from torch import nn
 
 from rnnviz import RnnvizError
 from rnnviz.core.unroll import unroll
-from rnnviz.experiments.weights import read_weights
+from rnnviz.experiments.weights import Recurrent, read_weights
 
 MODULES = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
@@ -221,6 +221,20 @@ def test_a_zip_bomb_that_lies_about_its_size_is_not_unpacked():
     for place in (bomb.index(b"PK\x03\x04") + 22, bomb.index(b"PK\x01\x02") + 24):
         bomb[place : place + 4] = struct.pack("<I", 200)
     assert "is damaged" in refusal(bytes(bomb))
+
+
+def test_recurrent_modules_that_would_fill_a_server_are_refused_before_they_are_loaded(monkeypatch):
+    arrays = {"weight_ih_l0": np.zeros((1024, 1), np.float16), "weight_hh_l0": np.zeros((1024, 1024), np.float16)}
+    many = npz(**{f"{place}.{key}": array for place in range(20) for key, array in arrays.items()})
+    assert len(many) < 100_000
+    monkeypatch.setattr(Recurrent, "__init__", None)  # none may be made
+    assert refusal(many) == ("weights: the recurrent modules of a file may have 40 MB at most, unpacked, got 42 MB.")
+
+
+@pytest.mark.parametrize("how", [save, lambda state: npz(**{key: each.numpy() for key, each in state.items()})])
+def test_arrays_keep_the_precision_of_the_file(how):
+    (module,) = read_weights(how(nn.GRU(2, 3).state_dict())).modules
+    assert {array.dtype for array in module.arrays.values()} == {np.dtype(np.float32)}
 
 
 def test_a_way_of_packing_that_has_no_limit_is_refused():

@@ -67,5 +67,8 @@ def test_the_sentence_is_that_of_the_verdict(name):
 
 def test_a_run_beyond_float64_is_sent_and_told():
     drawing = unrolled_network(subject("linear", **OVERFLOW), LIGHT)
-    assert drawing.answer == "The gradient is not a number: the forward run left float64 before the loss, or the loss itself did."
+    assert (
+        drawing.answer
+        == "The gradient is not a number: the forward run left float64 before the loss, or the loss itself did."
+    )
     assert_no_long_lists({name: part for name, part in drawing.figure.items() if name != "inputs"})

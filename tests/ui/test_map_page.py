@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 
 from rnnviz.figures.phase_words import answer
+from rnnviz.ui import mapping
 from rnnviz.ui.mapping import MAP, OPENED, subject_of
 from tests.ui.hostile import NASTY
 from tests.ui.visiting import assert_clean, chart, keys, opened, stage, unescaped
@@ -114,3 +115,20 @@ def test_a_forged_point_opens_nothing_strange():
     open_point(app, {"cells": "<script>", "seed": "x", "nonsense": "1", "length": "50"})
     assert dict(app.query_params) == {"length": "50"}
     assert stage(app)["problem"] == ""
+
+
+def test_a_map_that_is_kept_waits_for_nobody(monkeypatch):
+    values = {**MAP.start, "per_octave": 1, "seeds": 3, "hidden_size": 8, "cells": ("rnn",)}
+    first = subject_of(values).map
+    monkeypatch.setattr(mapping, "TURN", None)  # who asks for it fails
+    assert subject_of(values).map is first
+
+
+def test_only_the_last_maps_are_kept(monkeypatch):
+    monkeypatch.setattr(mapping, "KEPT", {})
+    monkeypatch.setattr(mapping, "MOST_KEPT", 1)
+    values = {**MAP.start, "per_octave": 1, "seeds": 1, "hidden_size": 2, "cells": ("rnn",)}
+    for length in (20, 30):
+        subject_of({**values, "length": length})
+    ((_, config, _),) = mapping.KEPT
+    assert config.length == 30

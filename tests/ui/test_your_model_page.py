@@ -8,8 +8,10 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
+from rnnviz.experiments import own
 from rnnviz.experiments.own_model import OwnModel, reach
 from rnnviz.figures.charts import CHARTS
+from rnnviz.ui.own_files import FILES
 from rnnviz.ui.own_model import MOST_MB
 from tests.ui.hostile import NASTY
 from tests.ui.visiting import APP, ask, assert_clean, chart, drawn, opened, sentences, stage, unescaped
@@ -228,3 +230,30 @@ def test_every_box_opens():
 
 def test_the_server_takes_no_more_than_the_page_says():
     assert f"maxUploadSize = {MOST_MB}\n" in (APP.parent / ".streamlit" / "config.toml").read_text(encoding="utf-8")
+
+
+def test_the_sentence_and_the_charts_share_one_forward_run(monkeypatch):
+    app, forward, ran = given_weights(), own.unroll, []
+    monkeypatch.setattr(own, "unroll", lambda *given: ran.append(1) or forward(*given))
+    app.select_slider(key="length").set_value(20).run()
+    assert drawn(stage(app, "own")) == {"norms", "states"}
+    assert len(ran) == 1
+    assert app.session_state[FILES].made is None
+
+
+def test_inputs_that_do_not_fit_are_not_said_to_be_read_and_there_is_nothing_to_take_away():
+    app = give(given_weights(), "inputs", b"level\n1\n2\n3\n", "one.csv")
+    app.selectbox(key="module").set_value("net.lstm").run()
+    app.session_state["downloads"] = True
+    app.run()
+    assert stage(app, "own")["problem"].startswith("inputs: must have 2 columns")
+    assert not any("It reads" in sentence for sentence in said(app))
+    assert not [each for each in app.get("download_button") if each.proto.label.startswith(("Numbers", "Arrays"))]
+    assert any("nothing to take away" in each.value for each in app.caption)
+
+
+def test_the_sentence_names_the_layer_of_a_deep_model():
+    app = given_weights()
+    app.selectbox(key="module").set_value("net.lstm").run()
+    (run,) = app.session_state[FILES].runs(OwnModel(module="net.lstm"))
+    assert any(f"steps back in the {run.flow.verdict.stream}." in sentence for sentence in said(app))
