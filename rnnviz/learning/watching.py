@@ -37,7 +37,8 @@ class Watch:
         found = recurrent_modules(model, only)
         self.names = tuple(found)
         self._handles = [
-            module.register_forward_hook(_Ear(self, name), with_kwargs=True) for name, module in found.items()
+            module.register_forward_hook(_Ear(self, name), with_kwargs=True, prepend=True)
+            for name, module in found.items()
         ]
 
     def __enter__(self) -> "Watch":
@@ -122,17 +123,17 @@ class Watch:
             return
         call = (next(self._calls), self._note(name, module, given)) if self.update + 1 >= self._next else None
         for place, tensor in enumerate(tensors):
-            if tensor.requires_grad:
-                tensor.register_hook(partial(self._arrive, call, place))
+            if tensor.requires_grad:  # at the node, behind whatever a user's own hooks make of the gradient
+                tensor.grad_fn.register_prehook(partial(self._arrive, call, place, tensor.output_nr))
 
     def _note(self, name: str, module: nn.Module, given: tuple) -> Note:
         """Copies as of now, so that an update before the replay changes nothing."""
         check_replayable(module, name)
         return Note(name, module, {key: copied(value) for key, value in module.named_parameters()}, copies_of(given))
 
-    def _arrive(self, call: tuple[int, Note] | None, place: int, gradient: torch.Tensor | None) -> None:
+    def _arrive(self, call: tuple[int, Note] | None, place: int, number: int, gradients: tuple) -> None:
         """Note what came back to one output of a pass, in the middle of a backward pass."""
-        if self.closed or gradient is None:
+        if self.closed or (gradient := gradients[number]) is None:
             return
         if torch.is_grad_enabled():
             raise ConfigError(

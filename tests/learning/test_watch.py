@@ -445,3 +445,31 @@ def test_a_film_strip_of_nothing_is_a_sentence(name):
         pytest.raises(rnnviz.RnnvizError, match="name: must be"),
     ):
         watch.figure(name)
+
+
+def twice_as_much(output):
+    output.register_hook(lambda gradient: 2 * gradient)
+    return output
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+@pytest.mark.parametrize("settings", [{}, {"batch_first": True}, {"num_layers": 2, "bidirectional": True}])
+@pytest.mark.parametrize("hooks", ["tensor", "another output", "one output alone", "state"])
+def test_a_user_s_own_hooks_are_seen_as_the_module_feels_them(kind, settings, hooks):
+    torch.manual_seed(0)
+    module = kind(3, 5, **settings).double()
+    if hooks == "another output":
+        module.register_forward_hook(lambda module, given, output: (10 * output[0], output[1]))
+    if hooks == "one output alone":
+        module.register_forward_hook(lambda module, given, output: 3 * output[0])
+    with rnnviz.watch(module) as watch:
+        found = module(torch.randn(7, 2, 3, dtype=torch.float64))
+        output = found if hooks == "one output alone" else found[0]
+        loss = twice_as_much(output).square().sum()
+        if hooks == "state":
+            state = found[1][1] if kind is nn.LSTM else found[1]
+            loss = loss + twice_as_much(state).sum()
+        loss.backward()
+    (flow,) = watch.flows.values()
+    for name, gradient in flow.parameter_gradients.items():
+        np.testing.assert_allclose(gradient, getattr(module, name).grad, rtol=1e-9, atol=1e-12)
