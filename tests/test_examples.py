@@ -7,7 +7,7 @@ import pytest
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOKS = {path.stem: path for path in (ROOT / "examples").glob("*.ipynb")}
+NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "examples").glob("*.ipynb"))}
 
 
 def outputs(notebook) -> list[list[str]]:

@@ -180,7 +180,7 @@ def test_several_choices_become_a_tuple_in_their_order(value):
         (("a", "x"), "several: must be 'a', 'b', 'c' or 'd', got 'x'."),
         ("ab", "several: must be 'a', 'b', 'c' or 'd', got 'ab'."),
         (None, "several: must be 'a', 'b', 'c' or 'd', got None."),
-        ({"a", "b"}, None),
+        pytest.param({"a", "b"}, None, id="a set"),
         ({"a": 1}, "several: must be 'a', 'b', 'c' or 'd', got {'a': 1}."),
         ((["a"], "b"), "several: must be 'a', 'b', 'c' or 'd', got ['a']."),
     ],
