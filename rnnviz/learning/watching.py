@@ -77,9 +77,10 @@ class Watch:
         Of the stream that the flow's `verdict` reads; with one module watched, its name may be left out.
 
         Raises:
-            ConfigError: for a name of which there is no flow (yet).
+            ConfigError: for a name of which there is no flow (yet), or none because of values that are not finite.
         """
         flows = self.flows
+        self._check_finite(name, flows)
         return int(flows[self._one(name, flows)].verdict.memory_horizon)
 
     def strip(self, name: str | None = None) -> dict[int, np.ndarray]:
@@ -116,9 +117,16 @@ class Watch:
         one_of("name", name, known or ["a module's name after a watched backward pass"])
         return name
 
+    def _check_finite(self, name: str | None, flows: dict) -> None:
+        """Refuse, in the words of the latest glimpse, when that is why the kept frames have no flow."""
+        name = self.names[0] if name is None and len(self.names) == 1 else name
+        notes = [frame.modules[name].note for frame in self.frames[-self.keep :] if name in frame.modules]
+        if name not in flows and any(notes):
+            raise ConfigError(notes[-1])
+
     def listen(self, name: str, module: nn.Module, given: tuple, output: object) -> None:
         """Note a forward pass, and ask to hear of its gradients."""
-        tensors = _tensors(output)
+        tensors = _tensors(name, output)
         if not torch.is_grad_enabled() or not any(tensor.requires_grad for tensor in tensors):
             return
         call = (next(self._calls), self._note(name, module, given)) if self.update + 1 >= self._next else None
@@ -237,13 +245,16 @@ def gradient_norm(model: nn.Module) -> float:
     return float(torch.nn.utils.get_total_norm(gradients)) if gradients else 0.0
 
 
-def _tensors(output: object) -> list[torch.Tensor]:
+def _tensors(name: str, output: object) -> list[torch.Tensor]:
     """Output, h_n and c_n, of what a module returned."""
+    if not (isinstance(output, tuple) and len(output) == 2):
+        raise ConfigError(
+            f"model: must return (output, state) from {name!r}, got {shown(output)}; begin to watch after the hook "
+            "that returns something else."
+        )
     first, state = output
-    return [
-        first.data if isinstance(first, PackedSequence) else first,
-        *(state if isinstance(state, tuple) else (state,)),
-    ]
+    first = first.data if isinstance(first, PackedSequence) else first
+    return [first, *(state if isinstance(state, tuple) else (state,))]
 
 
 def _count(name: str, value: object) -> int:

@@ -473,3 +473,12 @@ def test_a_user_s_own_hooks_are_seen_as_the_module_feels_them(kind, settings, ho
     (flow,) = watch.flows.values()
     for name, gradient in flow.parameter_gradients.items():
         np.testing.assert_allclose(gradient, getattr(module, name).grad, rtol=1e-9, atol=1e-12)
+
+
+def test_after_weights_that_are_no_numbers_the_horizon_says_why():
+    module = nn.GRU(2, 3)
+    nn.init.constant_(module.weight_hh_l0, float("nan"))
+    with rnnviz.watch(module) as watch:
+        module(torch.randn(4, 2, 2))[0].sum().backward()
+    with pytest.raises(rnnviz.RnnvizError, match="weight_hh_l0: must be finite, got nan"):
+        watch.horizon()
