@@ -14,7 +14,7 @@ from rnnviz.core.signal import SIGNAL_CLIPS, SignalClip
 from rnnviz.errors import one_of
 from rnnviz.experiments.comparison import Run
 from rnnviz.experiments.config import CLIPS
-from rnnviz.experiments.knobs import knob, knobs
+from rnnviz.experiments.knobs import Checked, knob
 
 SAME = 1e-9  # decades and degrees: a sweep that may clip rounds at other places than one that may not
 SLIDING = (
@@ -24,7 +24,7 @@ SLIDING = (
 
 
 @dataclass(frozen=True)
-class SignalChoice:
+class SignalChoice(Checked):
     """Which way of clipping the signal stands beside the others.
 
     Raises:
@@ -38,10 +38,6 @@ class SignalChoice:
         "Graves did; each entry of ∂L/∂h_t; or the norm of ∂L/∂h_t.",
         choices={name: CLIPS[name].removeprefix("Signal: ").capitalize() for name in SIGNAL_CLIPS},
     )
-
-    def __post_init__(self):
-        for name, declared in knobs(self).items():
-            object.__setattr__(self, name, declared.checked(name, getattr(self, name)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from rnnviz.core.initialisers import INITIALISERS
 from rnnviz.core.signal import SIGNAL_CLIPS, SignalClip, Truncation
 from rnnviz.errors import ConfigError
 from rnnviz.experiments.inputs import SIGNALS
-from rnnviz.experiments.knobs import knob, knobs
+from rnnviz.experiments.knobs import Checked, knob
 
 CLIPS = {
     "off": "Off",
@@ -22,7 +22,7 @@ CLIPS = {
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """One experiment: a cell, a sequence, a loss, and what is done to the gradient.
 
     Every field has a label, a help text, bounds or choices, and a ladder of curated values: `rnnviz.knobs(Config)`.
@@ -193,8 +193,7 @@ class Config:
     )
 
     def __post_init__(self):
-        for name, declared in knobs(self).items():
-            object.__setattr__(self, name, declared.checked(name, getattr(self, name)))
+        super().__post_init__()
         if self.gate_bias is not None and self.chrono is not None:
             raise ConfigError(
                 f"chrono: takes the place of gate_bias, so that one of the two must be None, got {self.chrono} and "

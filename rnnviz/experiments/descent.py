@@ -8,7 +8,7 @@ import numpy as np
 from rnnviz.core.descent import Path, descend
 from rnnviz.core.readings import RAISED
 from rnnviz.core.wall import FIRST, STEPS, TARGET, VALUE, X_0, Surface, thinner_than, wall_slope, wall_width
-from rnnviz.experiments.knobs import knob, knobs
+from rnnviz.experiments.knobs import Checked, knob
 from rnnviz.experiments.walks import HOME, Walk, place, size
 from rnnviz.experiments.windows import GRID, WINDOWS, Window, surface_of
 
@@ -17,7 +17,7 @@ CLIPS = {"norm": "By norm", "value": "By value"}
 
 
 @dataclass(frozen=True)
-class Descent:
+class Descent(Checked):
     """One experiment at the wall. The names share an address with those of `Config`.
 
     Raises:
@@ -79,10 +79,6 @@ class Descent:
         "Close up one sees the paths; at the wall, how far it goes on; from afar, where a path is thrown.",
         choices={name: window.label for name, window in WINDOWS.items()},
     )
-
-    def __post_init__(self):
-        for name, declared in knobs(self).items():
-            object.__setattr__(self, name, declared.checked(name, getattr(self, name)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -104,3 +104,15 @@ def knob(default: Any, label: str, help: str, **rest: Any) -> Any:
 def knobs(config: Any) -> dict[str, Knob]:
     """{field name: its declaration} of a configuration class or value."""
     return {field.name: field.metadata["knob"] for field in dataclasses.fields(config)}
+
+
+class Checked:
+    """A frozen dataclass of knobs whose values are checked, and take their own types, when it is made.
+
+    Raises:
+        ConfigError: for a value that is not allowed; the sentence names the field, what is allowed and what came.
+    """
+
+    def __post_init__(self):
+        for name, declared in knobs(self).items():
+            object.__setattr__(self, name, declared.checked(name, getattr(self, name)))

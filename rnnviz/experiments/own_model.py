@@ -13,7 +13,7 @@ from rnnviz.experiments.comparison import Run
 from rnnviz.experiments.config import Config
 from rnnviz.experiments.cost import BUDGET, Cost, check_budget, cost_of
 from rnnviz.experiments.inputs import assets, standardised
-from rnnviz.experiments.knobs import knob, knobs
+from rnnviz.experiments.knobs import Checked, knob, knobs
 from rnnviz.experiments.own import OwnConfig, own_run
 from rnnviz.experiments.own_inputs import Table
 from rnnviz.experiments.task_made import adding
@@ -26,7 +26,7 @@ LONGEST_WORD, LONGEST_LABEL = 200, 30
 
 
 @dataclass(frozen=True)
-class OwnModel:
+class OwnModel(Checked):
     """What is asked of a user's own weights.
 
     Raises:
@@ -78,10 +78,6 @@ class OwnModel:
         low=0,
         high=2**31 - 1,
     )
-
-    def __post_init__(self):
-        for name, declared in knobs(self).items():
-            object.__setattr__(self, name, declared.checked(name, getattr(self, name)))
 
     def chosen(self, weights: Weights) -> Recurrent:
         """The asked module of a weights file.

@@ -10,7 +10,7 @@ from rnnviz.experiments.comparison import VARIANTS, Comparison, label_of
 from rnnviz.experiments.config import Config
 from rnnviz.experiments.cost import Cost
 from rnnviz.experiments.critical import critical_scale
-from rnnviz.experiments.knobs import knob, knobs
+from rnnviz.experiments.knobs import Checked, knob, knobs
 from rnnviz.experiments.sweep import sweep
 from rnnviz.experiments.sweep_result import SweepResult
 
@@ -25,7 +25,7 @@ ROOM = Cost(seconds=2.5, megabytes=400.0)  # on a server that others look at too
 
 
 @dataclass(frozen=True)
-class Phase:
+class Phase(Checked):
     """What a map is drawn over, beside the weight scale.
 
     Raises:
@@ -60,8 +60,7 @@ class Phase:
     )
 
     def __post_init__(self):
-        for name, declared in knobs(self).items():
-            object.__setattr__(self, name, declared.checked(name, getattr(self, name)))
+        super().__post_init__()
         if self.seeds % 2 == 0:
             raise ConfigError(f"seeds: must be odd, so that one of them is in the middle, got {self.seeds}.")
 

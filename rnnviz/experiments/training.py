@@ -11,7 +11,7 @@ from rnnviz.core.initialisers import INITIALISERS
 from rnnviz.errors import BudgetError, ConfigError
 from rnnviz.experiments.comparison import VARIANTS, label_of
 from rnnviz.experiments.config import Config
-from rnnviz.experiments.knobs import knob, knobs
+from rnnviz.experiments.knobs import Checked, knob
 from rnnviz.experiments.tasks import TASKS, Material
 
 MOST_VARIANTS = 4
@@ -52,7 +52,7 @@ class Learner:
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(Checked):
     """One experiment in learning: a task, up to four variants, an optimiser.
 
     Every variant reads the same batches and starts from the same draws as far as its cell has them.
@@ -172,8 +172,7 @@ class Training:
     )
 
     def __post_init__(self):
-        for name, declared in knobs(self).items():
-            object.__setattr__(self, name, declared.checked(name, getattr(self, name)))
+        super().__post_init__()
         if len(self._variants) > MOST_VARIANTS:
             raise ConfigError(
                 f"cells, clips, initialisations: together they must make at most {MOST_VARIANTS} variants, "

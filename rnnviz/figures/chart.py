@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 from rnnviz.core.cells import CELLS
 from rnnviz.experiments.comparison import VARIANTS, Run
-from rnnviz.experiments.knobs import knob, knobs
+from rnnviz.experiments.knobs import Checked, knob, knobs
 from rnnviz.figures.theme import Theme
 
 GATES = {name: f"Gate {name}" for cell in CELLS.values() for name in cell.gates}
 
 
 @dataclass(frozen=True)
-class View:
+class View(Checked):
     """How the charts show what was found; nothing here changes a number.
 
     Raises:
@@ -70,10 +70,6 @@ class View:
         "Projector",
         "Larger type and thicker lines, for the back row.",
     )
-
-    def __post_init__(self):
-        for name, declared in knobs(self).items():
-            object.__setattr__(self, name, declared.checked(name, getattr(self, name)))
 
 
 @dataclass(frozen=True, eq=False)

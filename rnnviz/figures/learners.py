@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnviz.core.readings import power_text
 from rnnviz.experiments.history import Course, History
-from rnnviz.experiments.knobs import knob, knobs
+from rnnviz.experiments.knobs import Checked, knob
 from rnnviz.experiments.tasks import Material, material
 from rnnviz.experiments.training import Learner, Training
 from rnnviz.figures.chart import Badge
@@ -19,7 +19,7 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 @dataclass(frozen=True)
-class LearningView:
+class LearningView(Checked):
     """How the charts of a training show what was found; nothing here changes a number.
 
     Raises:
@@ -37,10 +37,6 @@ class LearningView:
         "Projector",
         "Larger type and thicker lines, for the back row.",
     )
-
-    def __post_init__(self):
-        for name, declared in knobs(self).items():
-            object.__setattr__(self, name, declared.checked(name, getattr(self, name)))
 
 
 @dataclass(frozen=True, eq=False)

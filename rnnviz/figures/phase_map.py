@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnnviz.experiments.config import Config
-from rnnviz.experiments.knobs import knob, knobs
+from rnnviz.experiments.knobs import Checked, knob, knobs
 from rnnviz.experiments.phase import Panel, PhaseMap
 from rnnviz.figures.chart import Drawing
 from rnnviz.figures.phase_words import answer, factor, lower, notes, shown, turn, words
@@ -21,7 +21,7 @@ PACES = (0.5, 0.7, 1.0, 1.4, 2.0)
 
 
 @dataclass(frozen=True)
-class PhaseView:
+class PhaseView(Checked):
     """How the map shows what was found; nothing here changes a number."""
 
     projector: bool = knob(
@@ -29,10 +29,6 @@ class PhaseView:
         "Projector",
         "Larger type and thicker lines, for the back row.",
     )
-
-    def __post_init__(self):
-        for name, declared in knobs(self).items():
-            object.__setattr__(self, name, declared.checked(name, getattr(self, name)))
 
 
 @dataclass(frozen=True, eq=False)
