@@ -2,6 +2,7 @@
 
 import csv as csv_module
 import io
+import signal
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -102,7 +103,10 @@ def sweep(store: Path | None, workers: int, out: Path | None, csv: Path | None, 
 
 
 def _executor(workers: int) -> Executor | nullcontext:
-    return nullcontext() if workers == 1 else ProcessPoolExecutor(workers, get_context("spawn"))
+    """Ctrl-C is for the parent alone: a worker that dies of it can take the pool's lock with it."""
+    if workers == 1:
+        return nullcontext()
+    return ProcessPoolExecutor(workers, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
 
 
 @contextmanager

@@ -1,6 +1,11 @@
 """`rnnviz sweep`: what it prints is what `rnnviz.sweep` finds."""
 
 import csv
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +15,7 @@ import rnnviz
 from rnnviz.cli import command
 from rnnviz.cli.sweep import AXES, Values
 
+ROOT = Path(__file__).parents[2]
 GRID = ("--cells", "rnn,lstm", "--weight-scale", "0.5:2:4", "--steps", "20", "--seed", "0:2:3")
 
 
@@ -89,3 +95,18 @@ def test_a_value_that_is_not_allowed_is_a_sentence(words):
         f"Error: {words[0][2:].replace('-', '_').replace('steps', 'length')}"
     )
     assert "must be" in said.output
+
+
+def test_an_interrupted_sweep_of_two_workers_ends_and_keeps_what_is_finished(tmp_path):
+    store = tmp_path / "store"
+    words = "--cells lstm --weight-scale 0.5:4:60 --steps 1000 --hidden-size 64 --seed 0:39:40 --workers 2 --store"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rnnviz", "sweep", *words.split(), str(store)],
+        cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    while process.poll() is None and not list(store.glob("*.npz")):
+        continue
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said.decode().strip().splitlines()[-1]) == (1, "Aborted!")
+    assert list(store.glob("*.npz"))
