@@ -230,9 +230,9 @@ def test_a_place(w, text):
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [
-        ("w", 21, "wall_w: must be a number from -20.0 to 20.0, got 21."),
-        ("threshold", 0, "wall_threshold: must be a number from 1e-06 to 1000000.0, got 0."),
-        ("rate", -1.0, "wall_rate: must be a number from 1e-06 to 100.0, got -1.0."),
+        ("w", 21, "wall_w: must be a number from -20 to 20, got 21."),
+        ("threshold", 0, "wall_threshold: must be a number from 1e-06 to 1000000, got 0."),
+        ("rate", -1.0, "wall_rate: must be a number from 1e-06 to 100, got -1.0."),
         ("updates", 2001, "wall_updates: must be a whole number from 1 to 2000, got 2001."),
     ],
 )

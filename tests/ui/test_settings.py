@@ -127,9 +127,9 @@ def test_words_of_an_address(query, expected):
     [
         ("length", "-5", "length: must be a whole number from 1 to 10000, got -5."),
         ("length", "5.0", "length: must be a whole number from 1 to 10000, got '5.0'."),
-        ("weight_scale", "1e999", "weight_scale: must be a number from 0.0 to 20.0, got inf."),
-        ("weight_scale", "nan", "weight_scale: must be a number from 0.0 to 20.0, got nan."),
-        ("gate_bias", "x", "gate_bias: must be a number from -20.0 to 20.0, or None, got 'x'."),
+        ("weight_scale", "1e999", "weight_scale: must be a number from 0 to 20, got inf."),
+        ("weight_scale", "nan", "weight_scale: must be a number from 0 to 20, got nan."),
+        ("gate_bias", "x", "gate_bias: must be a number from -20 to 20, or None, got 'x'."),
         ("bidirectional", "maybe", "bidirectional: must be False or True, got 'maybe'."),
         ("loss", "<b>", "loss: must be 'last' or 'every', got '<b>'."),
         ("text", "", "text: must be a text of 1 to 2000 characters, got 0 characters."),
