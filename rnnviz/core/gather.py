@@ -1,10 +1,12 @@
 """From the blocks that a walk hands on to one `GradientFlow`."""
 
 from functools import cached_property
+from operator import attrgetter
 
 import numpy as np
 
 from rnnviz.core.backward import Block
+from rnnviz.core.network import Network
 from rnnviz.core.results import GradientFlow
 from rnnviz.core.scaled import Scaled, log10_sum_of_squares, power_of_two
 from rnnviz.core.stacked import sum_of_sides
@@ -150,36 +152,12 @@ def gather(unrolled: Unrolled, gathered: list[Gatherer], gradient: Scaled, ends:
         ends: (B, N) what enters each stream's final state besides, or None.
     """
     network = unrolled.network
-    has_cell = network.streams[0].cell.has_cell_state
-    parameters = {
-        f"{kind}_{side.walk.stream.suffix}": (side.totals[kind], side.walk.stream.in_order(side.steps[kind]))
-        for side in gathered
-        for kind in side.totals
-        if f"{kind}_{side.walk.stream.suffix}" in network.parameters
-    }
-
-    def timed(read) -> Array:
-        arrays = [side.walk.stream.in_order(read(side)) for side in gathered]
-        return np.array(arrays) if len(arrays) > 1 else arrays[0][None]
-
+    into_input = [side.into_input.map(side.walk.stream.in_order) for side in gathered[: network.directions]]
     return GradientFlow(
         streams=network.streams,
-        hidden=timed(lambda side: side.walk.states[0]),
-        cell=timed(lambda side: side.walk.states[1]) if has_cell else None,
-        gates={name: timed(lambda side, name=name: side.walk.gates[name]) for name in network.streams[0].cell.gates},
-        adjoint=timed(lambda side: side.adjoint),
-        cell_adjoint=timed(lambda side: side.cell_adjoint) if has_cell else None,
-        log10_norm=timed(lambda side: side.log10_norm),
-        cell_log10_norm=timed(lambda side: side.cell_log10_norm) if has_cell else None,
-        joint_log10_norm=timed(lambda side: side.joint_log10_norm),
-        parameter_gradients={
-            name: total.values().reshape(network.parameters[name].shape) for name, (total, _) in parameters.items()
-        },
-        parameter_log10_norms={name: float(total.log10_norm()[0]) for name, (total, _) in parameters.items()},
-        parameter_step_log10_norms={name: steps for name, (_, steps) in parameters.items()},
-        input_gradient=sum_of_sides(
-            [side.into_input.map(side.walk.stream.in_order) for side in gathered[: network.directions]]
-        ).values(),
+        **_in_time_order(gathered),
+        **_parameter_parts(network, gathered),
+        input_gradient=sum_of_sides(into_input).values(),
         output=unrolled.output,
         loss_log10_norm=np.array(
             [
@@ -187,9 +165,43 @@ def gather(unrolled: Unrolled, gathered: list[Gatherer], gradient: Scaled, ends:
                 for walk, end in zip(unrolled.walks, ends, strict=True)
             ]
         ),
-        saturated=timed(_saturated),
         lengths=unrolled.walks[0].lengths,
     )
+
+
+def _in_time_order(gathered: list[Gatherer]) -> dict:
+    """The fields of a `GradientFlow` that have a row for every state, (S, T+1, B, ...), and the gates."""
+
+    def timed(read) -> Array:
+        arrays = [side.walk.stream.in_order(read(side)) for side in gathered]
+        return np.array(arrays) if len(arrays) > 1 else arrays[0][None]
+
+    cell = gathered[0].walk.stream.cell
+    own = ("adjoint", "log10_norm", "joint_log10_norm")
+    of_cell = ("cell_adjoint", "cell_log10_norm")
+    return {
+        "hidden": timed(lambda side: side.walk.states[0]),
+        "cell": timed(lambda side: side.walk.states[1]) if cell.has_cell_state else None,
+        "gates": {name: timed(lambda side, name=name: side.walk.gates[name]) for name in cell.gates},
+        "saturated": timed(_saturated),
+        **{name: timed(attrgetter(name)) for name in own},
+        **{name: timed(attrgetter(name)) if cell.has_cell_state else None for name in of_cell},
+    }
+
+
+def _parameter_parts(network: Network, gathered: list[Gatherer]) -> dict:
+    """The fields of a `GradientFlow` that are by torch's names of the parameters."""
+    totals, steps = {}, {}
+    for side in gathered:
+        stream = side.walk.stream
+        for kind, total in side.totals.items():
+            if (name := f"{kind}_{stream.suffix}") in network.parameters:
+                totals[name], steps[name] = total, stream.in_order(side.steps[kind])
+    return {
+        "parameter_gradients": {n: total.values().reshape(network.parameters[n].shape) for n, total in totals.items()},
+        "parameter_log10_norms": {name: float(total.log10_norm()[0]) for name, total in totals.items()},
+        "parameter_step_log10_norms": steps,
+    }
 
 
 def _loss_log10_norm(walk: Walk, gradient: Scaled, end: Array | None, is_top: bool) -> Array:
