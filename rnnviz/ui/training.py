@@ -160,7 +160,8 @@ def _buttons(present: Lesson | None) -> None:
     """What can be done with a training at this moment."""
     under_way = bool(present and not present.trainer.done)
     help = "Trains every variant from the start, with the settings above."
-    st.button("Train again" if present else "Train", icon=":material/school:", key="train", on_click=_wish, help=help)
+    label = "Train again" if present else ":primary[**Train**]"  # what the page waits for stands out
+    st.button(label, icon=":material/school:", key="train", on_click=_wish, help=help)
     if under_way and present.running:
         st.button("Pause", icon=":material/pause:", key="pause", on_click=_pause)
     elif under_way:
