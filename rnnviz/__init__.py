@@ -7,8 +7,11 @@ Exact back-propagation through time for vanilla RNN, LSTM and GRU, of any depth 
     >>> flow.verdict.kind
     'vanishing'
 
-Importing rnnviz loads numpy alone; `verify` loads torch when it is called.
+Importing rnnviz loads numpy alone; `verify`, `trace` and `watch` load torch when they are called.
 """
+
+import importlib
+import typing
 
 from rnnviz.core import drawn
 from rnnviz.core.bptt import bptt
@@ -23,13 +26,29 @@ from rnnviz.experiments.config import Config
 from rnnviz.experiments.cost import BUDGET, Cost
 from rnnviz.experiments.inputs import read_series
 from rnnviz.experiments.knobs import Knob, knobs
-from rnnviz.experiments.loading import load
 from rnnviz.experiments.run import Experiment, estimate, prepare, run
-from rnnviz.experiments.sweep import sweep
-from rnnviz.experiments.sweep_result import SweepResult
 from rnnviz.learning import trace, verify, watch
 
+if typing.TYPE_CHECKING:
+    from rnnviz.experiments.loading import load
+    from rnnviz.experiments.sweep import sweep
+    from rnnviz.experiments.sweep_result import SweepResult
+
 __version__ = "0.1.0"
+
+# What a first run does not need, and what would double the time of the import.
+_LATER = {"load": "loading", "sweep": "sweep", "SweepResult": "sweep_result"}
+
+
+def __getattr__(name: str):
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found = getattr(importlib.import_module(f"rnnviz.experiments.{_LATER[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
 
 
 def _drawer():

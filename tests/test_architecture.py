@@ -116,6 +116,12 @@ def test_importing_rnnviz_loads_numpy_alone():
     assert not loaded & {"torch", "plotly", "streamlit", "pandas", "scipy", "matplotlib"}
 
 
+def test_what_a_first_run_does_not_need_is_loaded_when_it_is_asked_for():
+    ask = "print(*(part in sys.modules for part in ('numpy.random', 'zipfile', 'rnnviz.experiments.sweep')))"
+    code = f"import sys, rnnviz; {ask}; rnnviz.sweep; {ask}; print(*{{*rnnviz.__all__}} - {{*dir(rnnviz)}})"
+    assert printed(code).splitlines() == ["False False False", "False True True", ""]
+
+
 def test_verify_is_public_and_loads_torch_only_when_called():
     loaded = "print('torch' in sys.modules)"
     code = f"import sys, rnnviz; rnnviz.verify; {loaded}; rnnviz.verify(rnnviz.Config(length=2)); {loaded}"

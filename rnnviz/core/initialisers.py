@@ -5,17 +5,21 @@ compared under one seed therefore share the draws that they have in common: the 
 block and the GRU's.
 """
 
+from __future__ import annotations
+
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnviz.core.cells import CELLS, Cell
 from rnnviz.core.network import KINDS, Network
 
-Generator = np.random.Generator
+if TYPE_CHECKING:  # numpy loads its generators when the first is asked for
+    from numpy.random import Generator
 
 
 @dataclass(frozen=True)

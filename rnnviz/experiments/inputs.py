@@ -31,7 +31,7 @@ class Signal:
 
     name: str
     label: str
-    make: Callable[["Config", np.random.Generator], np.ndarray]
+    make: "Callable[[Config, np.random.Generator], np.ndarray]"
 
 
 def assets() -> Path:

@@ -90,8 +90,8 @@ class Knob:
         family = Integral if self.kind is int else Real
         if isinstance(value, bool) or not isinstance(value, family) or not self.low <= value <= self.high:
             word = "a whole number" if self.kind is int else "a number"
-            nothing = ", or None" if self.optional else ""
-            raise ConfigError(f"{name}: must be {word} from {self.low:.12g} to {self.high:.12g}{nothing}, got {shown(value)}.")
+            allowed = f"{word} from {self.low:.12g} to {self.high:.12g}{', or None' if self.optional else ''}"
+            raise ConfigError(f"{name}: must be {allowed}, got {shown(value)}.")
         return self.kind(value)
 
 
