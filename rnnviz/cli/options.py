@@ -1,6 +1,8 @@
 """Options that derive from the declarations of settings, and what every command shares."""
 
 import functools
+import io
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -11,7 +13,31 @@ import click
 from rnnviz import Config, Knob, RnnvizError, knobs
 
 ALIASES = {"length": ("--steps",)}  # a second word for an option
-OUT = click.Path(dir_okay=False, writable=True, path_type=Path)
+
+
+class Out(click.Path):
+    """A file to write; one that cannot be is refused before any work and not after it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path, whose folder is there and may be written to."""
+        path = super().convert(value, param, ctx)
+        folder = path.absolute().parent
+        if path.is_dir():  # click lets an empty name pass
+            self.fail(f"{os.fsdecode(value)!r} is no name of a file.", param, ctx)
+        if not folder.is_dir():
+            self.fail(f"{str(path)!r} cannot be written: there is no folder {str(folder)!r}.", param, ctx)
+        if not path.exists() and not os.access(folder, os.W_OK | os.X_OK):
+            self.fail(f"{str(path)!r} cannot be written: the folder {str(folder)!r} is read-only.", param, ctx)
+        return path
+
+
+OUT = Out(dir_okay=False, writable=True, path_type=Path)
+
+
+class Refused(click.ClickException):
+    """A wrong question: 2, as for an option that does not exist. What breaks in work is 1."""
+
+    exit_code = 2
 
 
 class Setting(click.ParamType):
@@ -43,7 +69,7 @@ def option_of(field: str, declared: Knob, default: Any) -> Callable:
         type=Setting(field, declared),
         default=default,
         show_default="none" if default is None else True,
-        metavar=_metavar(declared),
+        metavar=metavar_of(declared),
         help=declared.help,
     )
 
@@ -61,14 +87,17 @@ def settings(family: type, without: tuple[str, ...] = ()) -> Callable:
 
 
 def speaks_plainly(function: Callable) -> Callable:
-    """A wrong question, or a file that cannot be written, ends a command with a sentence and not with a trace."""
+    """A wrong question, or work that breaks, ends a command with a sentence and not with a trace."""
 
     @functools.wraps(function)
     def told(*args, **kwargs):
         try:
             return function(*args, **kwargs)
         except RnnvizError as problem:
-            raise click.ClickException(str(problem)) from None
+            broke = problem.__cause__ is not None  # an executor; a wrong question has no cause but itself
+            raise (click.ClickException if broke else Refused)(str(problem)) from None
+        except BrokenPipeError:  # click ends in silence when `head` has seen enough
+            raise
         except OSError as problem:
             raise click.ClickException(f"{problem.filename}: {problem.strerror}.") from None
 
@@ -89,9 +118,19 @@ def write(path: Path | None, content: Callable[[], str | bytes]) -> None:
     click.echo(f"Wrote {path}")
 
 
-def _metavar(declared: Knob) -> str:
+def saved(result: Any) -> bytes:
+    """What a result's `save` writes."""
+    file = io.BytesIO()
+    result.save(file)
+    return file.getvalue()
+
+
+def metavar_of(declared: Knob) -> str:
+    """What a setting may be, in the fewest words."""
     if declared.choices:
         return f"[{'|'.join(map(str, declared.choices))}]"
     if declared.kind is str:
         return "TEXT"
+    if declared.kind is bool:
+        return "[yes|no]"
     return f"{declared.low}..{declared.high}" if declared.kind is int else f"{declared.low:g}..{declared.high:g}"

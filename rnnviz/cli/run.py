@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from rnnviz import Config
-from rnnviz.cli.options import OUT, config_of, settings, speaks_plainly, write
+from rnnviz.cli.options import OUT, config_of, saved, settings, speaks_plainly, write
 from rnnviz.cli.words import told
 from rnnviz.experiments.comparison import Run
 from rnnviz.experiments.cost import BUDGET, check_budget
@@ -34,6 +34,8 @@ def run(out: Path | None, csv: Path | None, html: Path | None, any_size: bool, *
         check_budget(estimate(config), BUDGET)
     found = Run(config.cell, config)
     told(found)
+    if found.flow.steps < config.length:
+        click.echo(f"\nThe input ends after {found.flow.steps} steps, so that not all {config.length} were run.")
     write_files(found, out, csv, html)
 
 
@@ -41,9 +43,7 @@ def write_files(found: Run, out: Path | None, csv: Path | None, html: Path | Non
     """What a command may keep of a run."""
     from rnnviz.experiments.tables import to_csv
 
-    if out is not None:
-        found.flow.save(out)
-        click.echo(f"Wrote {out}")
+    write(out, lambda: saved(found.flow))
     write(csv, lambda: to_csv([found]))
     write(html, lambda: _report(found))
 

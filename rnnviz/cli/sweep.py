@@ -14,12 +14,14 @@ from typing import Any
 import click
 import numpy as np
 
-from rnnviz import Config, Knob, knobs
-from rnnviz.cli.options import ALIASES, OUT, speaks_plainly, write
+from rnnviz import Config, Knob, RnnvizError, knobs
+from rnnviz.cli.options import ALIASES, OUT, Refused, metavar_of, saved, speaks_plainly, write
+from rnnviz.errors import shown
 from rnnviz.experiments.comparison import VARIANTS, Comparison
-from rnnviz.experiments.sweep_result import SweepResult
+from rnnviz.experiments.sweep_result import SweepResult, checked_values
 
 AXES = {"cells": knobs(Comparison)["cells"], **{name: knob for name, knob in knobs(Config).items() if name != "cell"}}
+HELP = {"cells": "The networks. They share the input, the readout, the seed and every other setting.  [default: rnn]"}
 FREE = ("text",)  # a comma is a character of it
 MOST_VALUES = 100_000
 
@@ -33,26 +35,31 @@ class Values(click.ParamType):
         self.field, self.declared = field, declared
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple:
-        """Every value in its own type; each is checked by the sweep."""
-        if self.field in FREE:
-            return (value,)
-        if self.declared.many:
-            return tuple(filter(None, value.split(",")))
-        parts = value.split(":")
-        if len(parts) == 3 and self.declared.kind in (int, float) and not self.declared.choices:
-            return self._evenly(*parts)
-        return tuple(self.declared.from_text(part.strip()) for part in value.split(","))
-
-    def _evenly(self, low: str, high: str, count: str) -> tuple:
+        """Every value in its own type."""
         try:
+            return checked_values(self.field, self._values(value))
+        except RnnvizError as problem:
+            raise click.UsageError(str(problem), ctx) from None
+
+    def _values(self, text: str) -> tuple:
+        if self.field in FREE:
+            return (text,)
+        if ":" in text and self.declared.kind in (int, float) and not self.declared.choices:
+            return self._evenly(text)
+        parts = [part.strip() for part in text.split(",")]
+        return tuple(filter(None, parts)) if self.declared.many else tuple(map(self.declared.from_text, parts))
+
+    def _evenly(self, text: str) -> tuple:
+        try:
+            low, high, count = text.split(":")
             number = int(count)
             if not 1 <= number <= MOST_VALUES:
                 raise ValueError
             values = np.linspace(float(low), float(high), number)
         except ValueError:
-            raise click.UsageError(
+            raise RnnvizError(
                 f"{self.field}: must be values between commas, or LOW:HIGH:COUNT with 1 to {MOST_VALUES} of them, "
-                f"got {f'{low}:{high}:{count}'[:60]!r}."
+                f"got {shown(text)}."
             ) from None
         whole = self.declared.kind is int and np.array_equal(values, np.round(values))
         return tuple(int(each) if whole else float(each) for each in values)
@@ -62,9 +69,9 @@ def axes(function: Callable) -> Callable:
     """Every setting as an option that takes several values."""
     for field, declared in reversed(AXES.items()):
         words = (f"--{field.replace('_', '-')}", *ALIASES.get(field, ()))
-        function = click.option(*words, field, type=Values(field, declared), metavar="VALUES", help=declared.help)(
-            function
-        )
+        metavar = metavar_of(declared) + ",…" * (field not in FREE)
+        told = HELP.get(field, declared.help)
+        function = click.option(*words, field, type=Values(field, declared), metavar=metavar, help=told)(function)
     return function
 
 
@@ -92,12 +99,12 @@ def sweep(store: Path | None, workers: int, out: Path | None, csv: Path | None, 
 
     grid = {name: values for name, values in given.items() if values is not None}
     grid.setdefault("cells", ("rnn",))
+    if html and sum(scale > 0 for scale in grid.get("weight_scale", ())) < 2:
+        raise Refused("html: needs two or more weight scales above 0 for a map; give --weight-scale LOW:HIGH:COUNT.")
     with _executor(workers) as executor, _progress() as progress:
         result = run_sweep(grid, executor=executor, store=store, progress=progress)
     _tell(result)
-    if out is not None:
-        result.save(out)
-        click.echo(f"Wrote {out}")
+    write(out, lambda: saved(result))
     write(csv, lambda: _csv(result))
     write(html, lambda: _html(result))
 
@@ -124,7 +131,7 @@ def _progress():
 
 def _tell(result: SweepResult) -> None:
     """A line for every cell."""
-    click.echo(f"{len(result)} runs")
+    click.echo(f"{len(result)} run{'s' * (len(result) != 1)}")
     for cell in result.axes["cells"]:
         chosen = result.columns["cells"] == cell
         growth = result.columns["growth_per_step"][chosen]

@@ -22,6 +22,8 @@ from rnnviz.experiments.sweep_store import Store
 SWEEP_BUDGET = Cost(seconds=3600.0, megabytes=1000.0)
 WITHIN_A_CHUNK = ("weight_scale", "length", "seed")
 Progress = Callable[[int, int], object]
+# What most often breaks a pool of processes before its first answer: each of them runs the script again.
+UNGUARDED = ' In a script, a pool of processes and the sweep must stand under `if __name__ == "__main__":`.'
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,6 +205,8 @@ def _computed(parts: list[Part], executor: Executor, stored: bool) -> Iterator[t
             future.cancel()
     if broken is not None:
         where = "are in the store, and the same call resumes" if stored else "were finished; give a store to resume"
+        unguarded = not done and (type(broken).__name__ == "BrokenProcessPool" or "bootstrapping" in str(broken))
         raise RnnvizError(
             f"executor: must work until the end, got {type(broken).__name__}; {done} of {len(parts)} parts {where}."
+            f"{UNGUARDED * unguarded}"
         ) from broken

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 import numpy as np
 
 from rnnviz.core.archive import Foreign, about, open_archive, read_array, write_archive
+from rnnviz.core.drawn import Drawn
 from rnnviz.core.frame import pandas
 from rnnviz.core.results import Status
 from rnnviz.errors import RnnvizError, expect, one_of, shown
@@ -36,7 +37,7 @@ REDUCE: dict[str, Callable] = {"median": np.nanmedian, "mean": np.nanmean, "min"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SweepResult:
+class SweepResult(Drawn):
     """The runs of a grid, all combinations of its values, the last axis running fastest.
 
     Attributes:
@@ -52,6 +53,8 @@ class SweepResult:
             overflow_step: the step at which the forward run left float64; 0 when it never did.
             status: the `Status` of `log10_norm_first`, a whole number.
     """
+
+    charts: ClassVar[tuple[str, ...]] = ("map",)
 
     axes: dict[str, tuple]
     base: Config

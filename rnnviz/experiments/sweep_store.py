@@ -34,13 +34,16 @@ class Store:
         """The store in a folder.
 
         Raises:
-            RnnvizError: when there can be no such folder.
+            RnnvizError: when there can be no such folder, or nothing can be written there.
         """
         try:
             path = Path(folder)
             path.mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError, TypeError):
-            raise RnnvizError(f"store: must be a folder that can be made, got {shown(folder)}.") from None
+            named = str(folder) if isinstance(folder, Path) else folder
+            raise RnnvizError(f"store: must be a folder that can be made, got {shown(named)}.") from None
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise _read_only(path)
         return cls(path)
 
     def load(self, chunk: Chunk) -> dict[str, np.ndarray] | None:
@@ -73,12 +76,14 @@ class Store:
                         os.unlink(file.name)
                     raise
         except OSError:
-            raise RnnvizError(
-                f"store: must be a folder that can be written to, got {shown(self.folder.name)}, which cannot."
-            ) from None
+            raise _read_only(self.folder) from None
 
     def _file(self, chunk: Chunk) -> Path:
         return self.folder / f"{hashlib.sha256(_question(chunk).encode()).hexdigest()[:40]}.npz"
+
+
+def _read_only(folder: Path) -> RnnvizError:
+    return RnnvizError(f"store: must be a folder that can be written to, got {shown(folder.name)}, which cannot.")
 
 
 def _question(chunk: Chunk) -> str:

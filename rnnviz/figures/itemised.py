@@ -46,7 +46,8 @@ def itemised_map(subject: Subject, theme: Theme) -> Drawing:
     if not np.isfinite(flow.log10_norm[s]).any():
         return Drawing({}, "The gradient of every loss is not a number: the forward run left float64 before it.")
     every = run.config.loss == "every"
-    draw = _curves if not every else _bars if flow.steps <= MOST_BARS else _map
+    few = flow.steps <= MOST_BARS and run.flow is not flow  # without a total there is nothing to stack the parts under
+    draw = _curves if not every else _bars if few else _map
     figure = blank(theme, HEIGHT)
     figure["layout"]["xaxis"].update(title={"text": "state of step k"}, **step_ticks(run.flow))
     draw(figure, run, s, theme)

@@ -1,21 +1,27 @@
 """Results in a notebook: the charts of the app, and a few words."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from html import escape
 from textwrap import wrap
 
 import numpy as np
 from plotly.graph_objects import Figure
 
-from rnnviz.core.results import GradientFlow
-from rnnviz.errors import one_of
+from rnnviz.core.drawn import Drawn
+from rnnviz.core.results import GradientFlow, ItemisedFlow, JacobianSpectrum
+from rnnviz.errors import RnnvizError, one_of
+from rnnviz.experiments.comparison import VARIANTS, label_of
 from rnnviz.experiments.own import flow_run
-from rnnviz.figures.chart import Drawing, Subject, View
+from rnnviz.experiments.phase import PhaseMap
+from rnnviz.experiments.sweep_result import SweepResult
+from rnnviz.figures.alone import itemised_alone, spectrum_alone
+from rnnviz.figures.chart import Drawing, Subject
 from rnnviz.figures.charts import CHARTS
+from rnnviz.figures.phase_map import PhaseSubject, phase_map
 from rnnviz.figures.theme import THEMES
 from rnnviz.figures.watched import watched_strip
 
-OF_A_FLOW = ("norms", "states", "units", "optimiser")  # what needs no second run
 LINE = 110  # characters
 
 TABLE = """<div>
@@ -31,11 +37,37 @@ TABLE = """<div>
 ROW = "<tr><td>{}</td><td>{:.4g}</td><td>{:.3g}</td><td>{} of {}</td></tr>"
 
 
-def figure_of(flow: GradientFlow, chart: str, theme: str) -> Figure:
-    """See `GradientFlow.figure`."""
-    one_of("chart", chart, OF_A_FLOW)
+SWEEP_TABLE = """<table>
+<thead><tr><th>Network</th><th>Runs</th><th>Growth per step</th><th>Median</th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>"""
+
+
+def figure_of(result: Drawn, chart: str, theme: str) -> Figure:
+    """See `Drawn.figure`."""
+    one_of("chart", chart, result.charts)
     one_of("theme", theme, THEMES)
-    return _titled(CHARTS[chart].question, CHARTS[chart].draw(Subject((flow_run(flow),), View()), THEMES[theme]))
+    if isinstance(result, SweepResult):
+        drawing = phase_map(PhaseSubject(PhaseMap.of(result)), THEMES[theme])
+        return _titled(phase_map.__doc__.splitlines()[0], drawing)
+    return _titled(CHARTS[chart].question, CHARTS[chart].draw(_subject(result), THEMES[theme]))
+
+
+def bundle_of(result: Drawn) -> dict[str, object]:
+    """What a notebook may show, the best first: plotly's own JSON, a table above plotly's own HTML, words."""
+    drawn = {}
+    with suppress(RnnvizError):  # what has no such chart has its table
+        drawn = figure_of(result, result.charts[0], "light")._repr_mimebundle_() or {}
+    html = "\n".join(filter(None, (html_of(result), drawn.get("text/html"))))
+    return {**drawn, **({"text/html": html} if html else {}), "text/plain": repr(result)}
+
+
+def _subject(result: GradientFlow | ItemisedFlow | JacobianSpectrum) -> Subject:
+    if isinstance(result, GradientFlow):
+        return Subject((flow_run(result),))
+    return itemised_alone(result) if isinstance(result, ItemisedFlow) else spectrum_alone(result)
 
 
 def strip_of(name: str, strip: Mapping[int, np.ndarray], theme: str) -> Figure:
@@ -58,7 +90,26 @@ def _titled(question: str, drawing: Drawing) -> Figure:
     )  # fmt: skip
 
 
-def html_of(flow: GradientFlow) -> str:
+def html_of(result: Drawn) -> str:
+    """A result as a table; "" where there is none but the chart."""
+    if isinstance(result, GradientFlow):
+        return _flow_html(result)
+    return _sweep_html(result) if isinstance(result, SweepResult) else ""
+
+
+def _sweep_html(result: SweepResult) -> str:
+    """A line for every network."""
+    growth, rows = result.columns["growth_per_step"], []
+    names = result.columns.get("cells", np.full(len(result), result.base.cell))
+    for name in result.axes.get("cells", (result.base.cell,)):
+        label = VARIANTS[name].label if "cells" in result.axes else label_of(result.base)
+        held = growth[(names == name) & np.isfinite(growth)]
+        told = f"{held.min():.3g} to {held.max():.3g}</td><td>{np.median(held):.3g}" if len(held) else "none</td><td>"
+        rows.append(f"<tr><td>{escape(label)}</td><td>{(names == name).sum()}</td><td>{told}</td></tr>")
+    return SWEEP_TABLE.format(rows="\n".join(rows))
+
+
+def _flow_html(flow: GradientFlow) -> str:
     """The verdict, a line for every layer and direction, and what must be known beside."""
     _, _, batch, units = flow.hidden.shape
     rows = [
@@ -68,5 +119,5 @@ def html_of(flow: GradientFlow) -> str:
     return TABLE.format(
         sentence=escape(flow.verdict.sentence), rows="\n".join(rows), steps=flow.steps, batch=batch, units=units,
         findings="".join(f"<p>{escape(each)}</p>\n" for each in flow.findings),
-        charts=", ".join(f'"{name}"' for name in OF_A_FLOW),
+        charts=", ".join(f'"{name}"' for name in flow.charts),
     )  # fmt: skip

@@ -1,5 +1,7 @@
 """`rnnviz run`: what it prints is what `rnnviz.run` finds, and a wrong question is a sentence."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -64,12 +66,13 @@ def test_a_wrong_value_is_the_setting_s_own_sentence(name, value):
 
 def test_what_does_not_go_together_is_a_sentence():
     said = told("--gate-bias", "1", "--chrono", "20")
-    assert (said.exit_code, said.output.splitlines()[-1].split(":")[:2]) == (1, ["Error", " chrono"])
+    assert (said.exit_code, said.output.splitlines()[-1].split(":")[:2]) == (2, ["Error", " chrono"])
 
 
 def test_a_run_that_is_too_large_is_refused_and_can_be_had():
     large = ("--steps", "10000", "--hidden-size", "256", "--layers", "4")
-    assert "make one of them smaller" in told(*large).output
+    said = told(*large)
+    assert (said.exit_code, "make one of them smaller" in said.output) == (2, True)
     assert told("--any-size", "--steps", "10").exit_code == 0
 
 
@@ -84,11 +87,48 @@ def test_files(tmp_path):
     np.testing.assert_array_equal(rnnviz.load(paths["npz"]).adjoint, rnnviz.run(config).adjoint)
 
 
-def test_a_file_that_cannot_be_written_is_a_sentence(tmp_path):
-    said = told("--steps", "5", "--csv", str(tmp_path / "no" / "a.csv"))
-    assert said.exit_code == 1
-    assert said.output.splitlines()[-1].endswith("No such file or directory.")
-    assert "Traceback" not in said.output
+@pytest.mark.parametrize("option", ["--out", "--csv", "--html"])
+@pytest.mark.parametrize("command_line", ["run", "sweep", "trace"])
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(command_line, option, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "locked")
+    (tmp_path / "locked").mkdir()
+    weights = [str(ROOT / "assets" / "models" / "adding_solved.safetensors")] * (command_line == "trace")
+    for folder, why in (("no", "there is no folder"), ("locked", "is read-only")):
+        said = CliRunner().invoke(command, [command_line, *weights, option, str(tmp_path / folder / "a")])
+        assert said.exit_code == 2
+        assert why in said.output.splitlines()[-1]
+        assert "growth" not in said.output
+
+
+def test_an_empty_name_is_no_file():
+    said = told("--steps", "5", "--out", "")
+    assert (said.exit_code, said.output.splitlines()[-1]) == (
+        2, "Error: Invalid value for '--out': '' is no name of a file.",
+    )  # fmt: skip
+
+
+def test_an_input_that_is_shorter_than_the_steps_is_said():
+    config = rnnviz.Config(signal="text", text="abc", length=50)
+    sentence = "The input ends after 3 steps, so that not all 50 were run."
+    assert rnnviz.run(config).steps == 3
+    assert sentence in told("--signal", "text", "--text", "abc", "--steps", "50").output.splitlines()
+    assert "The input ends" not in told("--signal", "text", "--text", "abc", "--steps", "3").output
+
+
+def test_a_file_that_breaks_in_work_is_a_sentence_and_another_code(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a.csv")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    said = told("--steps", "5", "--csv", str(tmp_path / "a.csv"))
+    assert (said.exit_code, said.output.splitlines()[-1]) == (1, "Error: a.csv: No space left on device.")
+
+
+def test_a_reader_that_has_seen_enough_hears_nothing_more():
+    words = [sys.executable, "-m", "rnnviz", "run", "--steps", "5"]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()  # as `head -0` does
+        assert process.stderr.read() == b""
 
 
 def test_the_module_is_the_command():

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -80,21 +81,50 @@ def test_several_values(name, text, values):
     assert Values(name, AXES[name]).convert(text, None, None) == values
 
 
-@pytest.mark.parametrize("words", [("--weight-scale", "1:2:x"), ("--seed", "1:2:0"), ("--seed", "0:1:9999999")])
+@pytest.mark.parametrize(
+    "words", [("--weight-scale", "1:2:x"), ("--weight-scale", "0.5:2"), ("--seed", "1:2:0"), ("--seed", "0:1:9999999")]
+)
 def test_a_range_that_is_none_is_a_sentence(words):
     said = told(*words)
     assert said.exit_code == 2
     assert "LOW:HIGH:COUNT with 1 to 100000" in said.output
 
 
-@pytest.mark.parametrize("words", [("--cells", "rnn,foo"), ("--weight-scale", "1,x"), ("--steps", "0")])
+@pytest.mark.parametrize(
+    "words", [("--cells", "rnn,foo"), ("--weight-scale", "1,x"), ("--weight-scale", "nan"), ("--steps", "0")]
+)
 def test_a_value_that_is_not_allowed_is_a_sentence(words):
     said = told(*words)
-    assert said.exit_code == 1
+    assert said.exit_code == 2
     assert said.output.splitlines()[-1].startswith(
         f"Error: {words[0][2:].replace('-', '_').replace('steps', 'length')}"
     )
     assert "must be" in said.output
+
+
+@pytest.mark.parametrize("words", [("--gate-bias", "1", "--chrono", "20"), ("--html", "a.html", "--weight-scale", "1")])
+def test_what_cannot_be_is_refused_before_the_work(words):
+    said = told("--steps", "5", *words)
+    assert (said.exit_code, "growth" in said.output) == (2, False)
+
+
+def test_help_tells_what_each_setting_may_be():
+    said = told("--help").output
+    for word in ("0..20,…", "[last|every],…", "lstm_3", "1..10000,…"):
+        assert word in said
+
+
+def test_a_worker_that_dies_is_no_wrong_question(monkeypatch):
+    module = sys.modules["rnnviz.cli.sweep"]  # `rnnviz.cli.sweep` is the command of that name
+    monkeypatch.setattr(module, "_executor", lambda workers: Dying())
+    said = told("--steps", "5")
+    assert said.exit_code == 1
+    assert said.output.splitlines()[-1].startswith("Error: executor: must work until the end, got RuntimeError; 0 of 1")
+
+
+class Dying(ThreadPoolExecutor):
+    def submit(self, *_):
+        raise RuntimeError("gone")
 
 
 def test_an_interrupted_sweep_of_two_workers_ends_and_keeps_what_is_finished(tmp_path):

@@ -61,19 +61,34 @@ def test_the_other_modules_are_named(model):
         (("--module", "head"), "module: must be one of"),
         (("--steps", "0"), "length: must be a whole number from 1 to 10000"),
         (("--columns", "7"), "columns: must be"),
+        (("--loss", "first"), "loss: must be"),
     ],
 )
 def test_a_wrong_question_is_a_sentence(model, words, sentence):
     said = told(model[0] / "weights.safetensors", "--inputs", model[0] / "series.csv", *words)
-    assert said.exit_code in (1, 2)
+    assert said.exit_code == 2
     assert said.output.splitlines()[-1].startswith(f"Error: {sentence}")
 
 
 def test_a_torch_pickle_is_refused_with_a_way_out(model, tmp_path):
     torch.save(model[1].state_dict(), tmp_path / "weights.pt")
     said = told(tmp_path / "weights.pt")
-    assert said.exit_code == 1
+    assert said.exit_code == 2
     assert "save_file" in said.output
+
+
+def test_fewer_rows_than_steps_are_said(model):
+    words = (model[0] / "weights.safetensors", "--inputs", model[0] / "series.csv", "--steps")
+    sentence = "The inputs have 25 rows: 25 steps were run, and not the 5000 that were asked for."
+    assert sentence in told(*words, 5000).output.splitlines()
+    for enough in (25, 10):
+        assert "The inputs have" not in told(*words, enough).output
+
+
+@pytest.mark.parametrize("words", [("--columns", "1,2"), ("--standardise",)])
+def test_words_about_inputs_that_are_not_there_are_refused(model, words):
+    said = told(model[0] / "weights.safetensors", *words)
+    assert (said.exit_code, "--inputs FILE" in said.output.splitlines()[-1]) == (2, True)
 
 
 def test_inputs_longer_than_the_longest_run_are_cut(tmp_path):
@@ -83,3 +98,4 @@ def test_inputs_longer_than_the_longest_run_are_cut(tmp_path):
     said = told(tmp_path / "small.safetensors", "--inputs", tmp_path / "long.npy")
     assert said.exit_code == 0, said.output
     assert any("10000 steps" in line for line in said.output.splitlines())
+    assert "the first 10000 were read" in said.output.splitlines()[-1]

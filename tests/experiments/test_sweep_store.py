@@ -3,7 +3,10 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,9 +147,35 @@ def test_a_pool_whose_worker_is_killed_says_so_and_the_same_call_resumes(tmp_pat
     assert_equal(resumed, rnnviz.sweep(SLOW, SLOW_BASE))
 
 
+UNGUARDED = """
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+import rnnviz
+with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+    rnnviz.sweep({"seed": (0, 1)}, rnnviz.Config(length=5), executor=pool)
+"""
+
+
+def test_a_script_whose_pool_is_unguarded_hears_of_the_guard(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    said = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, env=environment)
+    assert said.returncode == 1
+    assert "BrokenProcessPool; 0 of 1 parts" in said.stderr.splitlines()[-1]
+    assert 'must stand under `if __name__ == "__main__":`.' in said.stderr.splitlines()[-1]
+
+
+def test_a_folder_that_is_read_only_is_refused_before_the_work(tmp_path, monkeypatch, computed):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    message = refusal(rnnviz.sweep, GRID, store=tmp_path)
+    assert message == f"store: must be a folder that can be written to, got {tmp_path.name!r}, which cannot."
+    assert not computed
+
+
 def test_a_pool_that_is_shut_down_says_so():
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
     message = refusal(rnnviz.sweep, GRID, executor=pool)
     assert_clear(message, "executor")
-    assert "RuntimeError; 0 of 3 parts were finished; give a store to resume." in message
+    assert message.endswith("RuntimeError; 0 of 3 parts were finished; give a store to resume.")

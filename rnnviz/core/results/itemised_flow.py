@@ -1,14 +1,16 @@
 """What each loss sends to each state."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
+from rnnviz.core.drawn import Drawn
 from rnnviz.core.network import Stream
 
 
-@dataclass(frozen=True, eq=False)
-class ItemisedFlow:
+@dataclass(frozen=True, eq=False, repr=False)
+class ItemisedFlow(Drawn):
     """What the loss of each step sends to each state, apart from all other losses.
 
     Attributes:
@@ -21,9 +23,14 @@ class ItemisedFlow:
     Source: the itemised gradients of Cashman, Patterson, Mosca and Chang (2017), RNNbow, here for every cell.
     """
 
+    charts: ClassVar[tuple[str, ...]] = ("itemised",)
+
     streams: tuple[Stream, ...]
     sources: np.ndarray
     log10_norm: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"<ItemisedFlow: T {self.steps}, {len(self.sources)} losses, S {len(self.streams)}>"
 
     @property
     def steps(self) -> int:

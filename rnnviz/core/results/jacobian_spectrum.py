@@ -1,14 +1,16 @@
 """Step Jacobians and their products."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
+from rnnviz.core.drawn import Drawn
 from rnnviz.core.network import Stream
 
 
-@dataclass(frozen=True, eq=False)
-class JacobianSpectrum:
+@dataclass(frozen=True, eq=False, repr=False)
+class JacobianSpectrum(Drawn):
     """Step Jacobians J_t = ∂s_t/∂s_{t-1} of the state s (h, or (h, c) for an LSTM), N × N, and their products.
 
     Steps are in time order; a reverse stream's J_t leads from position t+1 to position t.
@@ -25,11 +27,17 @@ class JacobianSpectrum:
             Source: Benettin et al. (1980); Vogt, Puelma Touzel, Shlizerman and Lajoie (2022).
     """
 
+    charts: ClassVar[tuple[str, ...]] = ("jacobians",)
+
     streams: tuple[Stream, ...]
     singular_values: np.ndarray
     spectral_radius: np.ndarray
     transport_log10: np.ndarray
     lyapunov_exponents: np.ndarray
+
+    def __repr__(self) -> str:
+        steps, batch, size = self.singular_values.shape[1:]
+        return f"<JacobianSpectrum: T {steps}, B {batch}, N {size}, S {len(self.streams)}>"
 
     @property
     def steps(self) -> int:
