@@ -12,7 +12,7 @@ from rnnviz.core.network import Network
 from rnnviz.core.results import GradientFlow
 from rnnviz.core.scaled import Scaled
 from rnnviz.core.signal import SignalClip, Truncation
-from rnnviz.core.stacked import layers_from_the_top, sum_of_sides, walk_sources
+from rnnviz.core.stacked import layers_from_the_top, sent_below, walk_sources
 from rnnviz.core.unroll import Unrolled, Walk, unroll
 from rnnviz.errors import ConfigError, expect, shown
 
@@ -131,7 +131,8 @@ def _layer_by_layer(unrolled: Unrolled, gradient: Scaled, ends, signal_clip, tru
             arrivals = FromAbove(_with_end(walk, above, ends[s]))
             for block in walk_back(side.walk, arrivals, signal_clip=signal_clip, period=period):
                 side.take(block)
-        gradient = sum_of_sides([side.into_input.map(side.walk.stream.in_order) for side in here])
+        sides = [side.into_input.map(side.walk.stream.in_order) for side in here]
+        gradient = sent_below(unrolled, walks[0][1].stream.layer, sides)
         gathered = here + gathered
     return gathered
 

@@ -26,6 +26,20 @@ def sum_of_sides(sides: list[Scaled]) -> Scaled:
     return sides[0] if len(sides) == 1 else sides[0] + sides[1]
 
 
+def sent_below(unrolled: Unrolled, layer: int, sides: list[Scaled]) -> Scaled | None:
+    """What a layer sends to the output of the one below, from what its sides send to its input; None below the first.
+
+    Rows (T, B, ·), or (T, n, B, ·) for n stacked signals.
+    """
+    if not layer:
+        return None
+    total = sum_of_sides(sides)
+    if not unrolled.dropout:
+        return total
+    factor = unrolled.dropout[layer - 1]
+    return total.map_mantissa(lambda rows: rows * (factor if rows.ndim == factor.ndim else factor[:, None]))
+
+
 def walk_sources(
     unrolled: Unrolled, gradient: Scaled, sources: np.ndarray, visit: Visit, reach: int | None = None
 ) -> None:
@@ -46,7 +60,7 @@ def walk_sources(
         which, arriving = np.arange(first, min(first + room, len(sources))), gradient
         for walks in layers_from_the_top(unrolled):
             sides = [_walk_one(s, walk, arriving, which, sources, visit, reach) for s, walk in walks]
-            arriving = sum_of_sides(sides) if walks[0][1].stream.layer else None
+            arriving = sent_below(unrolled, walks[0][1].stream.layer, sides)
 
 
 def _walk_one(s, walk: Walk, arriving: Scaled, which, sources, visit: Visit, reach) -> Scaled | None:

@@ -70,20 +70,24 @@ class Unrolled:
         network: who ran.
         walks: one a stream, in the order of `network.streams`.
         output: (T, B, K·H), the top layer's hidden states, in time order.
+        dropout: what each layer's output was multiplied by on its way to the layer above, (T, B, K·H) for every layer
+            but the top one; () for nothing.
     """
 
     network: Network
     walks: tuple[Walk, ...]
     output: np.ndarray
+    dropout: tuple[np.ndarray, ...] = ()
 
 
-def unroll(network: Network, inputs: np.ndarray, initial_state=None) -> Unrolled:
+def unroll(network: Network, inputs: np.ndarray, initial_state=None, dropout: tuple[np.ndarray, ...] = ()) -> Unrolled:
     """Run a network over a sequence and keep every state.
 
     Args:
         network: what to run.
         inputs: (T, B, D).
         initial_state: `h0`, or `(h0, c0)` for an LSTM, each (S, B, H) in torch's order; zero when None.
+        dropout: see `Unrolled`.
 
     Raises:
         RnnvizError: for a wrong shape or a value that is not finite.
@@ -95,13 +99,15 @@ def unroll(network: Network, inputs: np.ndarray, initial_state=None) -> Unrolled
     with np.errstate(all="ignore"):
         for layer in range(network.layers):
             first = layer * network.directions
+            if layer and dropout:
+                inputs = inputs * dropout[layer - 1]
             here = [
                 _walk(network.streams[s], inputs, tuple(part[s] for part in start))
                 for s in range(first, first + network.directions)
             ]
             inputs = np.concatenate([walk.stream.in_order(walk.states[0][1:]) for walk in here], axis=-1)
             walks += here
-    return Unrolled(network, tuple(walks), inputs)
+    return Unrolled(network, tuple(walks), inputs, dropout)
 
 
 def _walk(stream: Stream, inputs: np.ndarray, start: tuple[np.ndarray, ...]) -> Walk:

@@ -29,14 +29,15 @@ def autograd_flow(
     signal_clip: SignalClip | None = None,
     truncation: Truncation | None = None,
     along: GradientFlow | None = None,
+    dropout: tuple[np.ndarray, ...] = (),
 ) -> Arrays:
     """What `bptt` computes, by autograd: {field of `GradientFlow`: array}, and `carried_cell_adjoint` for ĉ.
 
     In a chaotic network two correct programs part after some 36 / λ₁ steps, because each rounds in its own way. Given a
     flow to go `along`, every step starts from that flow's states; `hidden` and `cell` are then what one step makes of
-    them, and the gradients are those along the same trajectory.
+    them, and the gradients are those along the same trajectory. `dropout` as for `unroll`.
     """
-    unrolled = partial(TorchNetwork, network, inputs, initial_state, signal_clip, along)
+    unrolled = partial(TorchNetwork, network, inputs, initial_state, signal_clip, along, dropout)
     if truncation is None:
         return unrolled().flow(output_gradient)
     if truncation.kind == "chunked":
@@ -65,7 +66,7 @@ class TorchNetwork:
 
     Args:
         network, inputs, initial_state, signal_clip: as for `bptt`.
-        along: see `autograd_flow`.
+        along, dropout: see `autograd_flow`.
         cuts: rows, in a stream's own order, whose state the next step sees detached.
         constant: positions whose state everyone sees detached.
     """
@@ -77,6 +78,7 @@ class TorchNetwork:
         initial_state=None,
         signal_clip: SignalClip | None = None,
         along: GradientFlow | None = None,
+        dropout: tuple[np.ndarray, ...] = (),
         cuts: Callable[[int], bool] = lambda row: False,
         constant: Callable[[int], bool] = lambda position: False,
     ):
@@ -87,8 +89,10 @@ class TorchNetwork:
         h0, c0 = (np.zeros(shape) if part is None else part for part in (*given, None)[:2])
         self.streams: list[TorchStream] = []
         self.output = self.inputs
-        for _ in range(network.layers):
+        for layer in range(network.layers):
             sides = []
+            if layer and dropout:
+                self.output = self.output * torch.tensor(dropout[layer - 1])
             for _ in range(network.directions):
                 s = len(self.streams)
                 side = TorchStream(network.streams[s], self.parameters, signal_clip, cuts, constant)

@@ -4,7 +4,9 @@ import torch
 
 import rnnviz
 from rnnviz import SignalClip, Truncation
+from rnnviz.core.bptt import backpropagate
 from rnnviz.core.signal import SIGNAL_CLIPS, TRUNCATIONS
+from rnnviz.core.unroll import unroll
 from rnnviz.learning.oracle import autograd_flow
 from tests.support import (
     KINDS,
@@ -51,6 +53,21 @@ def test_everything_agrees_with_autograd(cell, nonlinearity, batch, directions, 
     inputs, gradient, start = random_question(network, steps=6, batch=batch)
     flow = rnnviz.bptt(network, inputs, gradient, start)
     assert_same_flow(flow, autograd_flow(network, inputs, gradient, start))
+
+
+@pytest.mark.parametrize("truncation", [None, Truncation("sliding", 3)], ids=["full", "sliding"])
+@pytest.mark.parametrize("directions", [1, 2])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_dropout_between_layers_agrees_with_autograd(cell, directions, truncation):
+    network = random_network(cell, layers=3, directions=directions)
+    inputs, gradient, start = random_question(network, steps=6, batch=2)
+    rng = np.random.default_rng(5)
+    dropout = tuple((rng.random(gradient.shape) > 0.4) / 0.6 for _ in range(2))
+    flow = backpropagate(unroll(network, inputs, start, dropout), gradient, truncation=truncation)
+    theirs = autograd_flow(network, inputs, gradient, start, truncation=truncation, dropout=dropout)
+    assert_same_flow(flow, theirs)
+    plain = autograd_flow(network, inputs, gradient, start, truncation=truncation)
+    assert np.abs(plain["adjoint"][0] - theirs["adjoint"][0]).max() > 1e-3  # the masks do something
 
 
 @pytest.mark.parametrize("biases", [(), ("bias_ih",), ("bias_hh",)], ids=["none", "input", "recurrent"])
