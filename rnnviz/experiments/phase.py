@@ -11,17 +11,24 @@ from rnnviz.experiments.config import Config
 from rnnviz.experiments.cost import Cost
 from rnnviz.experiments.critical import critical_scale
 from rnnviz.experiments.knobs import Checked, knob, knobs
+from rnnviz.experiments.phase_distance import DISTANCE, LABEL, check_alone, distances, growth_up_to
 from rnnviz.experiments.sweep import sweep
 from rnnviz.experiments.sweep_result import SweepResult
 
 ROWS: dict[str, tuple] = {
     "length": (10, 20, 50, 100, 200),
+    DISTANCE: (),  # they follow from the length
     "input_scale": (0.0, 0.1, 0.3, 1.0, 3.0, 10.0),
     "gate_bias": (-1.0, 0.0, 1.0, 2.0, 3.0, 5.0),
     "hidden_size": (4, 8, 16, 32, 64),
 }
 OCTAVES = (-2, 4)  # weight scales from 1/4 to 16: an LSTM explodes from 6 on
 ROOM = Cost(seconds=2.5, megabytes=400.0)  # on a server that others look at too
+
+
+def label_of_rows(against: str) -> str:
+    """The words of the other axis."""
+    return LABEL if against == DISTANCE else knobs(Config)[against].label
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class Phase(Checked):
         "length",
         "Weight scale against",
         "What stands on the other axis of the map.",
-        choices={name: knobs(Config)[name].label for name in ROWS},
+        choices={name: label_of_rows(name) for name in ROWS},
     )
     per_octave: int = knob(
         4,
@@ -86,7 +93,7 @@ class Phase(Checked):
         most = knobs(Config)["seed"].high
         return {
             "cells": comparison.cells,
-            self.against: ROWS[self.against],
+            **({"length": (config.length,)} if self.against == DISTANCE else {self.against: ROWS[self.against]}),
             "weight_scale": self.scales,
             "seed": tuple((config.seed + i) % (most + 1) for i in range(self.seeds)),
         }
@@ -127,13 +134,14 @@ class PhaseMap:
 
     Attributes:
         result: a sweep over `cells`, `weight_scale`, `against`, and as one likes `seed`.
-        against: the field on the other axis.
-        coarser: it has fewer points, or networks for each, than was asked.
+        against: the field on the other axis, or "distance": then each column shows one run, the one in the middle by
+            its growth over the whole way, and its rows how its gradient grows up to that distance from the loss.
+        asked: what was asked, where the map has fewer points, or networks for each; None where it has all.
     """
 
     result: SweepResult
     against: str
-    coarser: bool = False
+    asked: Phase | None = None
 
     @classmethod
     def of(cls, result: SweepResult) -> "PhaseMap":
@@ -157,8 +165,18 @@ class PhaseMap:
 
     @property
     def rows(self) -> tuple:
-        """(R,) the values of the other field."""
-        return self.result.axes[self.against]
+        """(R,) the values of the other field, or the distances from the loss."""
+        return distances(self.result.axes["length"][0]) if self.against == DISTANCE else self.result.axes[self.against]
+
+    @property
+    def field(self) -> str:
+        """The field that the runs of different rows differ in, if they do."""
+        return "length" if self.against == DISTANCE else self.against
+
+    @property
+    def values(self) -> tuple:
+        """(R,) the value of `field` in each row."""
+        return self.result.axes["length"] * len(self.rows) if self.against == DISTANCE else self.rows
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -176,12 +194,12 @@ class PhaseMap:
 
         A gate bias that is left as it was drawn is about 0.
         """
-        own = getattr(self.result.base, self.against) or 0.0
-        return self.rows.index(own) if self.against != "length" and own in self.rows else len(self.rows) - 1
+        own = getattr(self.result.base, self.field) or 0.0
+        return self.rows.index(own) if self.field != "length" and own in self.rows else len(self.rows) - 1
 
     def config(self, name: str, row: int, scale: float, seed: int) -> Config:
         """The settings of a point."""
-        there = {self.against: self.rows[row], "weight_scale": float(scale), "seed": int(seed)}
+        there = {self.field: self.values[row], "weight_scale": float(scale), "seed": int(seed)}
         return VARIANTS[name].config(replace(self.result.base, **there))
 
     def ignores(self, panel: Panel) -> bool:
@@ -198,8 +216,17 @@ class PhaseMap:
         growth, horizon = self._each("growth_per_step", name), self._each("memory_horizon", name)
         middle = np.argsort(growth, axis=0)[(len(self.seeds) - 1) // 2]  # NaN stands behind all numbers
         growth, horizon = (np.take_along_axis(each, middle[None], axis=0)[0] for each in (growth, horizon))
+        seed = np.array(self.seeds)[middle]
+        if self.against == DISTANCE:
+            growth = self._along(name, seed[0])
+            horizon, seed = (np.repeat(each, len(self.rows), axis=0) for each in (horizon, seed))
         critical = np.array([self._critical(name, row) for row in range(len(self.rows))])
-        return Panel(name, self._label(name), growth, horizon, np.array(self.seeds)[middle], critical)
+        return Panel(name, self._label(name), growth, horizon, seed, critical)
+
+    def _along(self, name: str, seeds: np.ndarray) -> np.ndarray:
+        """(R, X), of one run a column."""
+        runs = [self.config(name, 0, scale, seed) for scale, seed in zip(self.scales, seeds, strict=True)]
+        return np.stack([growth_up_to(config, self.rows) for config in runs], axis=1)
 
     def _label(self, name: str) -> str:
         """The network's name, without the bias that stands on the other axis."""
@@ -210,7 +237,7 @@ class PhaseMap:
     def _each(self, measure: str, name: str) -> np.ndarray:
         """(seeds, R, X)."""
         apart = [{"seed": seed} for seed in self.seeds] if "seed" in self.result.axes else [{}]
-        grids = [self.result.grid(self.against, "weight_scale", measure, cells=name, **where) for where in apart]
+        grids = [self.result.grid(self.field, "weight_scale", measure, cells=name, **where) for where in apart]
         return np.stack(grids)[:, :, self._columns]
 
     def _critical(self, name: str, row: int) -> float:
@@ -233,10 +260,13 @@ def draw_map(comparison: Comparison, config: Config, phase: Phase) -> PhaseMap:
     coarser = [replace(phase, seeds=1, per_octave=min(most, phase.per_octave)) for most in (16, 4, 2, 1)]
     for asked in (phase, *coarser):
         try:
-            result = sweep(asked.grid(comparison, config), config, budget=ROOM)
+            grid = asked.grid(comparison, config)
+            if phase.against == DISTANCE:
+                check_alone(config, len(comparison.cells) * len(asked.scales), ROOM)
+            result = sweep(grid, config, budget=ROOM)
         except BudgetError:
             continue
-        return PhaseMap(result, phase.against, coarser=asked != phase)
+        return PhaseMap(result, phase.against, None if asked == phase else phase)
     raise BudgetError(
         f"length, hidden_size, layers: even the coarsest such map would take more than {ROOM}, so make one of them "
         "smaller, or compare fewer cells."

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnviz.experiments.config import Config
-from rnnviz.experiments.knobs import Checked, knob, knobs
-from rnnviz.experiments.phase import Panel, PhaseMap
+from rnnviz.experiments.knobs import Checked, knob
+from rnnviz.experiments.phase import Panel, PhaseMap, label_of_rows
 from rnnviz.figures.chart import Drawing
 from rnnviz.figures.phase_words import answer, factor, lower, notes, shown, turn, words
 from rnnviz.figures.theme import Theme, axis, blank, note, signed_scale
@@ -51,9 +50,10 @@ def phase_map(subject: PhaseSubject, theme: Theme) -> Drawing:
     Each square is a real back-propagation through time; its colour is the growth per step, the factor by which the
     gradient's norm changes with each step further back: blue below 1, where it vanishes, orange above 1, where it
     explodes, and pale where it is close to 1. Columns are weight scales, the factor on the recurrent matrix, in equal
-    factors; rows are the other setting. On the solid line the measured growth is exactly 1. The dashed line is where
-    mean-field theory expects that for a wide network: χ = σ_w² E φ'(√q z)² = 1, with q the variance of a
-    pre-activation, φ' the slope of the activation, σ_w² / H the variance of the matrix's entries, and z ~ N(0, 1).
+    factors; rows are the other setting, or how far from the loss the growth of one and the same run is read. On the
+    solid line the measured growth is exactly 1. The dashed line is where mean-field theory expects that for a wide
+    network: χ = σ_w² E φ'(√q z)² = 1, with q the variance of a pre-activation, φ' the slope of the activation,
+    σ_w² / H the variance of the matrix's entries, and z ~ N(0, 1).
     There is no such line for LSTM and GRU, whose formulas are others. Several networks are drawn for each square, and
     the one in the middle is shown.
 
@@ -154,7 +154,7 @@ def _row_axis(found: PhaseMap, theme: Theme) -> dict[str, Any]:
     step = max(1, count // 12)
     places = list(range(0, count, step))
     return axis(
-        theme, title={"text": lower(knobs(Config)[found.against].label)}, range=[-0.5, count - 0.5], showgrid=False,
+        theme, title={"text": lower(label_of_rows(found.against))}, range=[-0.5, count - 0.5], showgrid=False,
         tickvals=places, ticktext=[shown(found.rows[place]) for place in places],
     )  # fmt: skip
 
@@ -173,6 +173,6 @@ def _bar(theme: Theme) -> dict[str, Any]:
 def _cells(found: PhaseMap) -> dict[str, Any]:
     """What the page needs to open a point: the names of its two settings and their values; where to begin."""
     near = int(np.argmin(abs(np.log(found.scales / max(found.result.base.weight_scale, 1e-3)))))
-    rows = ["none" if value is None else f"{value}" for value in found.rows]
+    rows = ["none" if value is None else f"{value}" for value in found.values]
     columns = [f"{scale:g}" for scale in found.scales]
-    return {"names": [found.against, "weight_scale"], "rows": rows, "columns": columns, "start": [found.told, near]}
+    return {"names": [found.field, "weight_scale"], "rows": rows, "columns": columns, "start": [found.told, near]}

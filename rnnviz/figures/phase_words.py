@@ -5,42 +5,68 @@ from typing import Any
 import numpy as np
 
 from rnnviz.core.readings import count_text
-from rnnviz.experiments.config import Config
 from rnnviz.experiments.critical import boundary, crossings
-from rnnviz.experiments.knobs import knobs
-from rnnviz.experiments.phase import Panel, PhaseMap
+from rnnviz.experiments.phase import ROOM, Panel, PhaseMap, label_of_rows
+from rnnviz.experiments.phase_distance import DISTANCE
 
 
 def answer(found: PhaseMap) -> str:
     """At which weight scale vanishing turns into exploding, network by network."""
     if found.result.base.loss == "every":
         return "Every step's own loss adds to these totals, so they do not show how far the loss of one step reaches."
-    own, label = found.rows[found.told], knobs(Config)[found.against].label
     turning = [panel for panel in found.panels if np.isfinite(turn(found, panel))]
     told = [f"in {panel.label} {_turning(found, panel)}" for panel in turning]
     if told:
         told[0] = f"vanishing turns into exploding {told[0]}"
     told += [f"{panel.label} {_fate(found, panel)}" for panel in found.panels if panel not in turning]
-    return f"At {lower(label)} {shown(own)}, {'; '.join(told)}."
+    where = row_named(found, found.rows[found.told])
+    where = f"U{where[1:]}" if found.against == DISTANCE else f"At {where}"
+    return f"{where}, {'; '.join(told)}."
 
 
 def notes(found: PhaseMap) -> list[str]:
     """What a reader must know."""
     count, told = len(found.seeds), []
-    if found.coarser:
-        fewer = f"{len(found.scales)} weight scales, and one network for each square" if count == 1 else "fewer squares"
-        told.append(f"The map is coarser than asked, so that it does not take long: {fewer}.")
+    if found.asked is not None:
+        told.append(_reduced(found))
+    if found.result.base.loss == "last" and len(found.rows) > 1:
+        told.append(_lines(found))
     if count > 1:
-        told.append(f"Each square shows one of {count} networks: the one whose growth per step is in the middle.")
+        shows = "column shows one" if found.against == DISTANCE else "square shows one"
+        told.append(f"Each {shows} of {count} networks: the one whose growth per step is in the middle.")
     if any(np.isnan(panel.growth).any() for panel in found.panels):
         told.append("Grey is no number: the forward run left float64 before the loss.")
     if any((panel.growth == 0).any() for panel in found.panels):
         told.append("Where exactly nothing arrives, the square has the strongest blue.")
     told += [
-        f"{panel.label}: {lower(knobs(Config)[found.against].label)} changes nothing, so that all rows are the same."
+        f"{panel.label}: {lower(label_of_rows(found.against))} changes nothing, so that all rows are the same."
         for panel in found.panels if found.ignores(panel)
     ]  # fmt: skip
     return told
+
+
+def _reduced(found: PhaseMap) -> str:
+    """What a map has less of than was asked, and why."""
+    columns, asked = len(found.scales), len(found.asked.scales)
+    fewer = [f"{columns} weight scales instead of {asked}"] if columns < asked else []
+    if len(found.seeds) < found.asked.seeds:
+        fewer.append(f"one network for each square instead of {found.asked.seeds}")
+    return (
+        f"The map has {' and '.join(fewer)}: all that was asked would take more than {ROOM.seconds:g} seconds, because "
+        "such networks can only be run one by one or are large."
+    )
+
+
+def _lines(found: PhaseMap) -> str:
+    """What the lines on the map are."""
+    measured = "On the solid line the measured growth per step is exactly 1"
+    if not any(np.isfinite(panel.critical).any() for panel in found.panels):
+        return f"{measured}. Theory has no formula for these networks, and so no line."
+    gated = any(np.isnan(panel.critical).all() for panel in found.panels)
+    return (
+        f"{measured}; on the dashed one mean-field theory expects that of a network of very many units"
+        f"{'. It has no formula for the networks without a dashed line' if gated else ''}."
+    )
 
 
 def turn(found: PhaseMap, panel: Panel) -> float:
@@ -71,10 +97,10 @@ def _fate(found: PhaseMap, panel: Panel) -> str:
 
 def words(found: PhaseMap, panel: Panel) -> list[list[str]]:
     """(R, X) what each square says."""
-    label, alone = lower(knobs(Config)[found.against].label), found.result.base.loss == "last"
+    alone = found.result.base.loss == "last"
     return [
         [
-            f"{panel.label}, weight scale {scale:g}, {label} {shown(value)}:<br>{_said(growth, horizon, alone)}"
+            f"{panel.label}, weight scale {scale:g}, {row_named(found, value)}:<br>{_said(growth, horizon, alone)}"
             for scale, growth, horizon in zip(found.scales, *rows, strict=True)
         ]
         for value, *rows in zip(found.rows, panel.growth, panel.horizon, strict=True)
@@ -86,13 +112,20 @@ def _said(growth: float, horizon: float, alone: bool) -> str:
     if np.isnan(growth):
         return "not a number: the forward run left float64"
     if growth == 0:
-        return "exactly nothing arrives at the first step"
+        return "exactly nothing arrives"
     pace = np.log(2) / abs(np.log(growth)) if growth != 1 else np.inf
     doubles = "halves" if growth < 1 else "doubles"
     told = f", {doubles} every {count_text(pace)} steps" if 1.05 <= pace < 1e4 else ""
     steps = f"{horizon:.0f} {'step' if horizon == 1 else 'steps'}"
     left = f";<br>more than 1 % is left for {steps}" if alone else ", of the total of all losses"
     return f"×{growth:.4g} a step{told}{left}"
+
+
+def row_named(found: PhaseMap, value: Any) -> str:
+    """A row within a sentence."""
+    if found.against == DISTANCE:
+        return f"up to {value} {'step' if value == 1 else 'steps'} before the loss"
+    return f"{lower(label_of_rows(found.against))} {shown(value)}"
 
 
 def factor(scale: float) -> str:

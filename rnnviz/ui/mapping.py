@@ -3,26 +3,17 @@
 from collections.abc import Mapping
 from threading import Lock
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
-
-import streamlit as st
+from urllib.parse import urlencode
 
 from rnnviz import Config
 from rnnviz.experiments.comparison import Comparison
 from rnnviz.experiments.phase import ROWS, Phase, PhaseMap, draw_map
+from rnnviz.experiments.phase_distance import DISTANCE
 from rnnviz.figures.chart import Chart
 from rnnviz.figures.phase_map import PhaseSubject, PhaseView, phase_map
-from rnnviz.ui import tools
-from rnnviz.ui.controls import Session
 from rnnviz.ui.scene import Scene
 from rnnviz.ui.settings import EXPLORE, NEEDS, Sheet
-from rnnviz.ui.show import put, question
-from rnnviz.ui.stage import asked
 
-KEY, EXPLORE_PAGE = "map", "rnnviz/ui/pages/explore.py"
-OPEN = "open"  # what the stage asks for when a point is opened: the parameters of Explore's address
-OPENED = "opened point"  # in the session
-LONGEST = 20_000  # characters of such an address
 TURN = Lock()  # one map at a time, so that a class that changes settings leaves a core to those who look
 KEPT: dict[tuple, PhaseMap] = {}  # the last maps, shared by all visitors
 MOST_KEPT = 64  # some 200 kB each
@@ -56,7 +47,7 @@ def _drawn(*asked_of: Comparison | Config | Phase) -> PhaseMap:
 
 def _opens(values: Mapping[str, Any], name: str) -> str:
     """The parameters of an address of Explore for one network, without the point's own."""
-    own = {"weight_scale", "seed", values["against"]}
+    own = {"weight_scale", "seed", "length" if values["against"] == DISTANCE else values["against"]}
     wanted = {**{field: values[field] for field in EXPLORE.knobs if field in values}, "cells": (name,)}
     query = EXPLORE.to_query({**EXPLORE.start, **wanted})
     return urlencode({field: text for field, text in query.items() if field not in own})
@@ -68,34 +59,12 @@ MAP = Sheet(
     {"cells": ("rnn", "lstm", "gru")},
     hideable=("more", "share", "reset", "dice"),
     needs={**NEEDS, **{name: ("against", tuple(other for other in ROWS if other != name)) for name in ROWS}},
+    says=("cells",),
 )
 SCENE = Scene(
-    KEY,
+    "map",
     MAP,
     {"phase": Chart("phase", phase_map, steps="")},
     subject_of,
     first_seen=frozenset({"phase"}),
 )
-
-
-def come_back(session: Session) -> None:
-    """Take the browser's Back button from a point that was opened to the map as it was.
-
-    Streamlit puts the point's address into the history under this page's name before it opens the other page.
-    """
-    if st.query_params.to_dict() == st.session_state.get(OPENED):
-        st.session_state["page"], session.kept.address = MAP, None  # nothing is brought along from Explore
-        session.write_address()
-
-
-@st.fragment
-def atlas() -> None:
-    """The map; a point of it that a visitor opens is the Explore page with its settings."""
-    fresh = st.session_state.get(f"answering {KEY}") == asked(KEY).id
-    ask = question(SCENE)
-    wanted = ask.changes.get(OPEN)
-    if fresh and isinstance(wanted, str):
-        settings, _ = EXPLORE.from_query(dict(parse_qsl(wanted[:LONGEST])))
-        point = st.session_state[OPENED] = EXPLORE.to_query({**EXPLORE.start, **settings})
-        st.switch_page(EXPLORE_PAGE, query_params=point)
-    put(SCENE, ask, tools.tells_of_the_run)

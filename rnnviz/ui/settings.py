@@ -28,6 +28,8 @@ class Sheet:
         presets: {word in links: a preset with `label`, `settings` and `story`}.
         hideable: what an address may hide beside the settings' own controls.
         needs: {setting: (another one, the values of it without which the first does nothing and is not shown)}.
+        says: settings that the address always names. An address without any brings settings along from the page before;
+            where Back must lead to what was there, it is never so short.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Sheet:
     presets: Mapping[str, Any] = field(default_factory=dict)
     hideable: tuple[str, ...] = ()
     needs: Mapping[str, tuple[str, tuple]] = field(default_factory=dict)
+    says: tuple[str, ...] = ()
 
     @cached_property
     def knobs(self) -> dict[str, Knob]:
@@ -92,7 +95,8 @@ class Sheet:
         {'cells': 'rnn,gru', 'length': '50'}
         """
         base = self.base(preset)
-        return {name: as_text(values[name]) for name in self.knobs if values[name] != base[name]}
+        told = (name for name in self.knobs if name in self.says or values[name] != base[name])
+        return {name: as_text(values[name]) for name in told}
 
     def from_text(self, name: str, given: Any) -> Any:
         """A value from the browser in the type of its setting; what is no text or list stays as it is."""

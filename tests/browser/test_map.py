@@ -1,5 +1,7 @@
 """A visitor of the map: a square is chosen by keyboard or pointer, and opens in Explore as it was shown."""
 
+from urllib.parse import unquote
+
 import pytest
 from playwright.sync_api import expect
 
@@ -29,7 +31,8 @@ def test_a_square_opens_in_explore_as_it_was_shown(visit):
     tab.settle()
     tab.page.go_back()
     expect(line).to_be_visible()
-    expect(tab.page).to_have_url(f"{tab.address}/{MAP.replace(',', '%2C')}")
+    assert unquote(tab.page.url) == f"{tab.address}/{MAP}"
+    tab.settle()
 
     box = tab.chart("phase").locator(".rv-gd").bounding_box()
     tab.page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.5 * box["height"])
@@ -39,12 +42,42 @@ def test_a_square_opens_in_explore_as_it_was_shown(visit):
     expect(badge).to_contain_text(f"×{said} a step")
 
 
+@pytest.mark.parametrize("start", ["map", MAP, "map?against=distance&cells=rnn"])
+def test_back_leads_to_the_map_as_often_as_one_goes(visit, start):
+    tab = visit(start)
+    line, answer, badge = (
+        tab.page.locator(".rv-open"),
+        tab.chart("phase").locator(".rv-answer"),
+        tab.chart("norms").locator(".rv-badge"),
+    )
+    there, told, said = tab.page.url, answer.inner_text(), growth(line.inner_text())
+    line.get_by_role("link", name="Open in Explore").click()
+    for _ in range(3):
+        expect(badge).to_contain_text(f"×{said} a step")
+        tab.settle()
+        tab.page.go_back()
+        expect(line).to_be_visible()
+        tab.settle()
+        expect(answer).to_have_text(told)
+        assert tab.page.url == there
+        tab.page.go_forward()
+
+
+def test_an_embedded_map_opens_an_embedded_point(visit):
+    tab = visit(f"{MAP}&embed=true")
+    tab.page.locator(".rv-open").get_by_role("link", name="Open in Explore").click()
+    expect(tab.chart("norms").locator(".rv-badge")).to_have_count(1)
+    assert "embed=true" in tab.page.url
+
+
 def test_a_finger_chooses_before_it_opens(visit, phone):
     tab = visit(MAP, context=phone, color_scheme="dark")
     assert grave(tab) == []
     maps = tab.chart("phase").locator(".rv-gd").bounding_box()
     line = tab.page.locator(".rv-open")
     before = line.inner_text()
+    below = tab.chart("phase").locator(".rv-answer").bounding_box()
+    assert below["y"] + below["height"] <= maps["y"]  # the answer stands above the long stack of maps
     tab.page.touchscreen.tap(maps["x"] + 0.5 * maps["width"], maps["y"] + 0.2 * maps["height"])
     expect(line).not_to_have_text(before)
     said = growth(line.inner_text())

@@ -22,7 +22,7 @@ from rnnviz.experiments.sweep import sweep
 SMALL = Config(hidden_size=6, length=20, seed=5)
 
 
-@pytest.mark.parametrize("against", ROWS)
+@pytest.mark.parametrize("against", [name for name in ROWS if name != "distance"])
 def test_every_point_is_a_run(against):
     found = draw_map(Comparison(("rnn", "gru")), SMALL, Phase(against, per_octave=1, seeds=3))
     assert found.rows == ROWS[against]
@@ -100,9 +100,9 @@ def test_where_growth_passes_one():
 def test_slow_networks_get_a_coarser_map_and_huge_ones_a_sentence():
     slow = replace(SMALL, loss="every", hidden_size=4)
     found = draw_map(Comparison(("rnn",)), slow, Phase("input_scale", 4, 15))
-    assert found.coarser
+    assert found.asked == Phase("input_scale", 4, 15)
     assert len(found.seeds) == 1
-    assert not draw_map(Comparison(("rnn",)), slow, Phase("input_scale", 1, 1)).coarser
+    assert draw_map(Comparison(("rnn",)), slow, Phase("input_scale", 1, 1)).asked is None
     with pytest.raises(RnnvizError, match=r"^length, hidden_size, layers: .* or compare fewer cells\.$"):
         draw_map(Comparison(("rnn", "gru")), replace(slow, length=10_000), Phase("input_scale"))
 

@@ -1,5 +1,7 @@
 """The phase map draws the runs' own numbers, theory's line where there is one, and what is no number apart."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,15 @@ def test_the_linear_network_turns_at_one():
     assert (line["y"][0], line["y"][-1]) == (-0.5, 4.5)
 
 
+def test_distance_is_told_in_steps_before_the_loss():
+    drawing = phase_map(subject("linear", phase={"against": "distance"}), LIGHT)
+    told = "vanishing turns into exploding in RNN linear at weight scale 1 (theory: 1)."
+    assert drawing.answer == f"Up to 19 steps before the loss, {told}"
+    (trace,) = traces(drawing, "heatmap")
+    assert trace["text"][1][1].startswith("RNN linear, weight scale 0.5, up to 5 steps before the loss:<br>×0.5 a step")
+    assert drawing.figure["layout"]["yaxis"]["ticktext"] == ["2", "5", "10", "19"]
+
+
 def test_every_square_says_its_numbers():
     asked = subject("linear")
     (trace,) = traces(phase_map(asked, LIGHT), "heatmap")
@@ -84,12 +95,32 @@ def test_what_stands_under_the_map():
         return " ".join(phase_map(subject(*cells, **asked), LIGHT).notes)
 
     assert "one of 3 networks" in said("rnn", phase={"seeds": 3})
-    assert said("lstm") == ""
+    solid = "On the solid line the measured growth per step is exactly 1"
+    assert said("lstm") == f"{solid}. Theory has no formula for these networks, and so no line."
+    dashed = f"{solid}; on the dashed one mean-field theory expects that of a network of very many units."
+    assert said("rnn", "linear") == dashed
+    assert said("rnn", "gru") == f"{dashed} It has no formula for the networks without a dashed line."
     bias = said("rnn", "gru", phase={"against": "gate_bias"})
-    assert bias == "RNN tanh: forget/update-gate bias changes nothing, so that all rows are the same."
+    assert bias.endswith(
+        "dashed line. RNN tanh: forget/update-gate bias changes nothing, so that all rows are the same."
+    )
     every = phase_map(subject("rnn", loss="every"), LIGHT)
     assert every.answer.startswith("Every step's own loss adds")
     assert traces(every, "contour") == traces(every, "scatter") == []
+
+
+def test_a_map_with_less_than_was_asked_says_what_and_why():
+    asked = subject("rnn", loss="every", hidden_size=4, phase={"against": "input_scale", "per_octave": 4, "seeds": 15})
+    assert phase_map(asked, LIGHT).notes[0] == (
+        "The map has one network for each square instead of 15: all that was asked would take more than 2.5 seconds, "
+        "because such networks can only be run one by one or are large."
+    )
+    fewer = replace(asked.map, asked=Phase("input_scale", 8, 1))
+    assert (
+        phase_map(PhaseSubject(fewer), LIGHT)
+        .notes[0]
+        .startswith(f"The map has {len(fewer.scales)} weight scales instead of 49: all that was asked")
+    )
 
 
 def test_a_sweep_of_one_row_is_a_map_too():

@@ -1,13 +1,12 @@
 """The Map page without a browser: it draws at once, its address holds it, and a point opens as the run it shows."""
 
-import json
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 import pytest
 
 from rnnviz.figures.phase_words import answer
 from rnnviz.ui import mapping
-from rnnviz.ui.mapping import MAP, OPENED, subject_of
+from rnnviz.ui.mapping import MAP, subject_of
 from tests.ui.hostile import NASTY
 from tests.ui.visiting import assert_clean, chart, keys, opened, stage, unescaped
 
@@ -30,21 +29,11 @@ def query(app, panel, row, column):
     return dict(parse_qsl(about["opens"])) | point | {"seed": str(about["seeds"][row][column])}
 
 
-def open_point(app, parameters):
-    """What a click on a square does; the stage that was asked is gone after it."""
-    (found,) = (each for each in app.get("bidi_component") if each.proto.id.endswith("-map"))
-    asked = {"id": stage(app, "map")["asked"] + 1, "changes": {"open": urlencode(parameters)}}
-    states = app._tree.get_widget_states()
-    states.widgets.add(id=found.proto.id, json_value=json.dumps({"ask": asked}))
-    app._run(states)
-    assert_clean(app)
-
-
 def test_the_first_page_makes_its_point_without_a_click():
     app = opened(page="map")
     assert_clean(app)
     assert not app.warning
-    assert app.query_params == {}
+    assert dict(app.query_params) == {"cells": "rnn,lstm,gru"}
     assert chart(app, "map", "phase")["answer"] == answer(subject_of(MAP.start).map)
     assert [trace["name"] for trace in maps(app)] == ["RNN tanh", "LSTM", "GRU"]
 
@@ -66,20 +55,25 @@ def test_a_point_opens_as_the_run_that_it_shows(against):
         )
 
 
-def test_opening_a_point_goes_to_explore_and_back_leads_to_the_map():
-    app = at(cells="lstm")
-    before = dict(app.query_params)
-    wanted = query(app, 0, 2, 3)
-    open_point(app, wanted)
-    assert stage(app)["problem"] == ""
-    assert app.query_params["length"] == "50"
-    point = dict(app.session_state[OPENED])
-    assert point == dict(app.query_params)
+def test_a_point_of_a_map_over_distance_opens_the_run_of_its_column():
+    app = at(against="distance", cells="lstm", length="30")
+    cells = chart(app, "map", "phase")["figure"]["layout"]["meta"]["cells"]
+    assert (cells["names"], cells["rows"]) == (["length", "weight_scale"], ["30"] * 5)
+    said = maps(app)[0]["text"]
+    assert said[1][2].startswith("LSTM, weight scale 1, up to 5 steps before the loss:")
+    assert query(app, 0, 1, 2) == query(app, 0, 4, 2)
+    (badge,) = chart(opened(page="explore", **query(app, 0, 1, 2)), "stage", "norms")["badges"]
+    assert f"×{said[4][2].split('×')[1].split(' a step')[0]} a step" in badge["text"]
+
+
+def test_the_address_is_never_so_short_that_back_would_bring_another_map():
+    app = opened(page="map", cells="lstm,gru")
+    app.switch_page("rnnviz/ui/pages/explore.py").run()
     app.query_params.clear()
-    app.query_params.update(point)  # where the browser's Back leads
+    app.query_params.update({"cells": "rnn,lstm,gru"})  # where Back leads
     app.switch_page("rnnviz/ui/pages/map.py").run()
     assert_clean(app)
-    assert dict(app.query_params) == before
+    assert [trace["name"] for trace in maps(app)] == ["RNN tanh", "LSTM", "GRU"]
 
 
 def test_an_even_number_of_networks_gets_a_sentence():
@@ -92,6 +86,7 @@ def test_a_control_of_the_other_axis_goes_away():
     assert {"hidden_size", "against"} <= keys(at())
     assert "length" not in keys(at())
     assert "length" in keys(at(against="hidden_size"))
+    assert {"length", "hidden_size"} <= keys(at(against="distance"))
     assert "hidden_size" not in keys(at(against="hidden_size"))
 
 
@@ -108,13 +103,6 @@ def test_nonsense_in_the_address_gets_sentences(value):
     told = [unescaped(complaint.value).split(":")[0] for complaint in app.warning]
     assert set(told) <= {"against", "per_octave", "seeds"}
     assert "against" in told
-
-
-def test_a_forged_point_opens_nothing_strange():
-    app = at()
-    open_point(app, {"cells": "<script>", "seed": "x", "nonsense": "1", "length": "50"})
-    assert dict(app.query_params) == {"length": "50"}
-    assert stage(app)["problem"] == ""
 
 
 def test_a_map_that_is_kept_waits_for_nobody(monkeypatch):

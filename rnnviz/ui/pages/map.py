@@ -4,7 +4,8 @@ import streamlit as st
 
 from rnnviz.ui import tools
 from rnnviz.ui.controls import Session
-from rnnviz.ui.mapping import MAP, atlas, come_back
+from rnnviz.ui.mapping import MAP, SCENE
+from rnnviz.ui.show import show
 
 PROMISE = (
     "**See where gradients vanish and where they explode.** Every square is a real back-propagation through time: "
@@ -19,11 +20,10 @@ MORE = (
 )
 
 session = Session(MAP)
-come_back(session)
 tools.begin(session, PROMISE)
 with st.container(gap="small"):
     session.control("cells")
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key="bar"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key="map_bar"):
         session.control("against", width=190)
         session.control("length", width=160)
         session.control("hidden_size", width=160)
@@ -33,4 +33,4 @@ with st.container(gap="small"):
         tools.reset(session)
         tools.dice(session)
         tools.share(session, LINK)
-atlas()
+show(SCENE, tools.tells_of_the_run)

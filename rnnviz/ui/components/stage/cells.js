@@ -4,12 +4,20 @@ import { element } from "./parts.js";
 
 const NARROW = 640; // pixels; below it the panels of a map stand under each other
 const HEAD = 78; // pixels above each panel for its name
+const AROUND = 450; // pixels that the controls and the words need beside a map
+const TALLEST = 660;
 
-/** On a narrow page `layout.meta.panels` panels go below each other. */
-export function stackPanels(section, layout) {
+/** On a narrow page `layout.meta.panels` panels go below each other; on a wide one they fill the screen. */
+export function placePanels(section, data, layout) {
   const count = layout.meta?.panels ?? 0;
-  if (count < 2 || section.plot.clientWidth >= NARROW) return;
+  if (!count) return;
+  if (section.plot.clientWidth >= NARROW) {
+    layout.height = Math.max(layout.height, Math.min(innerHeight - AROUND, TALLEST));
+    return;
+  }
   const inner = layout.height - layout.margin.t - layout.margin.b;
+  const bar = data.findLast(({ colorbar }) => colorbar)?.colorbar;
+  if (bar) Object.assign(bar, { lenmode: "pixels", len: 0.62 * inner + 20, y: 1, yanchor: "top" }); // beside the first
   const one = 0.62 * inner;
   const whole = count * one + (count - 1) * HEAD;
   layout.height = whole + layout.margin.t + layout.margin.b;
@@ -23,15 +31,15 @@ export function stackPanels(section, layout) {
 }
 
 /** `layout.meta.cells` of a figure is {names: [of a row, of a column], rows, columns, start: [row, column]}. */
-export function showCells(section, onChange) {
+export function showCells(section) {
   const wanted = section.gd.layout.meta?.cells;
   if (!wanted) return;
-  section.cells ??= createCells(section, onChange);
+  section.cells ??= createCells(section);
   section.cells.wanted = wanted;
   section.cells.choose(section.cells.at ?? [0, ...wanted.start]);
 }
 
-function createCells(section, onChange) {
+function createCells(section) {
   const root = element("div", "rv-cell", { role: "link", tabindex: "0" });
   const line = element("p", "rv-open", { "aria-live": "polite" });
   const said = element("span");
@@ -40,7 +48,10 @@ function createCells(section, onChange) {
   section.plot.append(root);
   section.plot.after(line);
   const cells = { root, at: null, wanted: null };
-  const open = () => onChange({ open: link.dataset.query });
+  const open = () => { // as if the visitor had gone there by the browser's own buttons, which Streamlit follows
+    history.pushState({}, "", link.href);
+    dispatchEvent(new PopStateEvent("popstate"));
+  };
   cells.choose = ([panel, row, column]) => {
     const { names, rows, columns } = cells.wanted;
     const maps = mapsOf(section);
@@ -49,7 +60,7 @@ function createCells(section, onChange) {
     const { text, meta } = maps[p];
     const query = new URLSearchParams(meta.opens);
     for (const [name, value] of [[names[0], rows[r]], [names[1], columns[c]], ["seed", meta.seeds[r][c]]]) query.set(name, value);
-    link.dataset.query = query.toString();
+    for (const [name, value] of new URLSearchParams(location.search)) if (name.startsWith("embed")) query.append(name, value);
     link.hidden = !meta.opens;
     link.href = `./?${query}`;
     said.textContent = `${text[r][c].replaceAll("<br>", " ")}. `;

@@ -1,6 +1,6 @@
 // One plotly chart: drawn once, then updated in place; with a mark at the selected step and a threshold that can be dragged.
 
-import { placeCells, showCells, stackPanels } from "./cells.js";
+import { placeCells, placePanels, showCells } from "./cells.js";
 import { element } from "./parts.js";
 import { placePoint, showPoint } from "./point.js";
 
@@ -23,14 +23,14 @@ export async function drawPlot(section, chart, address, { onStep, onChange }) {
   if (!Plotly || section.wanted !== chart || !section.plot.isConnected) return;
   const { data, layout } = chart.figure;
   if (matchMedia("(pointer: coarse)").matches) layout.dragmode = false; // a finger scrolls the page
-  stackPanels(section, layout);
+  placePanels(section, data, layout);
   keepZoom(section, layout);
   if (section.dragging) holdAxes(section, layout);
   if (section.gd) await Plotly.react(section.gd, data, layout);
   else await create(Plotly, section, data, layout, onStep);
   showThreshold(section, (value, live) => onChange({ clip_threshold: value }, live));
   showPoint(section, onChange);
-  showCells(section, onChange);
+  showCells(section);
 }
 
 async function create(Plotly, section, data, layout, onStep) {
