@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rnnviz.errors import RnnvizError, ShapeError, shown
-from rnnviz.experiments.inputs import LARGEST_FILE, MOST_CELLS, rows_of
+from rnnviz.experiments.inputs import LARGEST_FILE, MOST_CELLS, MOST_ROWS, rows_of
 from rnnviz.experiments.weight_files import LONGEST_NPY_HEADER, npy_header
 
 MOST_COLUMNS = 4096
@@ -22,11 +22,13 @@ class Table:
         name: of the file.
         columns: (C,) their names.
         values: (T, C), finite.
+        left_out: names of the columns that hold anything but finite numbers.
     """
 
     name: str
     columns: tuple[str, ...]
     values: np.ndarray = field(repr=False)
+    left_out: tuple[str, ...] = ()
 
 
 def read_table(data: bytes, name: str = "inputs") -> Table:
@@ -54,9 +56,12 @@ def _from_csv(data: bytes, name: str) -> Table:
     try:
         header, rows = rows_of(io.StringIO(data.decode("utf-8-sig"), newline=""))
     except RnnvizError as problem:
-        raise ShapeError(str(problem).replace("path: ", "inputs: ", 1)) from None
+        told = str(problem).replace("path: ", "inputs: ", 1).replace(f"1 to {MOST_ROWS} ", f"1 to {MOST_ROWS:,} ")
+        raise ShapeError(told.replace(f"got {MOST_ROWS + 1}.", f"got more than {MOST_ROWS:,}.")) from None
     except (ValueError, csv.Error):
-        raise ShapeError(f"inputs: must be a CSV file with a header line or an .npy file, got {shown(name)}.") from None
+        raise ShapeError(
+            f"inputs: must be a CSV file in UTF-8 with a header line, or an .npy file, got {shown(name)}."
+        ) from None
     if len(header) > MOST_COLUMNS:
         raise ShapeError(f"inputs: may have {MOST_COLUMNS} columns at most, got {len(header)}.")
     for line, row in rows:
@@ -68,7 +73,9 @@ def _from_csv(data: bytes, name: str) -> Table:
     kept = [place for place, column in enumerate(columns) if column is not None]
     if not kept:
         raise ShapeError(f"inputs: must have a column with a finite number in every row, got {shown(header)}.")
-    return Table(name, tuple(header[place] for place in kept), np.stack([columns[place] for place in kept], axis=1))
+    values = np.stack([columns[place] for place in kept], axis=1)
+    left_out = tuple(word for word, column in zip(header, columns, strict=True) if column is None)
+    return Table(name, tuple(header[place] for place in kept), values, left_out)
 
 
 def _numbers(texts: list[str]) -> np.ndarray | None:

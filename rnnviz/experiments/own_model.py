@@ -186,20 +186,24 @@ def sample() -> tuple[Weights, ...]:
     return tuple(read_weights(path.read_bytes(), path.name) for path in files)
 
 
-def reach(runs: tuple[Run, ...]) -> str:
+def reach(runs: tuple[Run, ...], s: int | None = None) -> str:
     """How far back the gradient of a loss at the last step reaches, in a sentence; "" for a loss at every step.
+
+    Args:
+        runs: of which it is said.
+        s: the stream of a run that stands alone; the one that its verdict is about when None.
 
     >>> reach(OwnModel(length=50).sample_runs()[:1])
     'More than 1 % of the gradient at the loss reaches 6 of 49 steps back.'
     """
     if runs[0].config.loss == "every":
         return ""
-    readings = [run.flow.verdict for run in runs]
+    readings = [run.flow.verdict if s is None else run.flow.readings[s] for run in runs]
     whole = f"More than {HORIZON_FRACTION:.0%} of the gradient at the loss reaches".replace("%", " %")
     first, *others = [f"{reading.memory_horizon}" for reading in readings]
     first = f"{first} of {readings[0].steps} steps back"
     if not others:
-        which = f" in the {readings[0].stream}" if len(runs[0].flow.streams) > 1 else ""
-        return f"{whole} {first}{which}."
+        stream = readings[0].stream if len(runs[0].flow.streams) > 1 else ""
+        return f"{stream[0].upper()}{stream[1:]}: m{whole[1:]} {first}." if stream else f"{whole} {first}."
     told = [f"{count} {run.label.lower()}" for count, run in zip([first, *others], runs, strict=True)]
     return f"{whole} {', '.join(told[:-1])} and {told[-1]}."

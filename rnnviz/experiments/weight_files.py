@@ -147,6 +147,8 @@ def _npz(data: bytes, name: str, wanted: Callable[[str], bool]) -> dict[str, Sto
         raise _no_file(name, "which is a damaged archive") from None
     if any(member.filename.endswith("data.pkl") for member in members):
         raise _pickled(name)
+    if len({member.filename for member in members}) < len(members):
+        raise _no_file(name, "which has two parts of the same name")
     total = sum(member.file_size for member in members)
     if len(members) > MOST_ARRAYS or total > LARGEST_ARRAYS:
         raise ShapeError(

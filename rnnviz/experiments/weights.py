@@ -185,6 +185,9 @@ def _shapes(at: str, stored: dict[str, Stored]) -> dict[str, tuple[int, int]]:
     if layers > MOST_LAYERS or missing:
         came = f"{layers} layers" + (f" without {missing[0]}" if missing else "")
         raise ShapeError(f"{at}weight_hh: must be there for 1 to {MOST_LAYERS} layers without a gap, got {came}.")
+    biases = [f"{kind}_{end}" for end in wanted for kind in ("bias_ih", "bias_hh")]
+    if any(key in stored for key in biases) and (lost := [key for key in biases if key not in stored]):
+        raise ShapeError(f"{at}{lost[0]}: must be there, as a module has all of its biases or none, got none.")
     return {key: (rows, _columns(key, width, size, directions)) for key in stored}
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rnnviz.core.cells import CELLS
+from rnnviz.core.results import GradientFlow
 from rnnviz.experiments.comparison import VARIANTS, Run
 from rnnviz.experiments.knobs import Checked, knob, knobs
 from rnnviz.figures.theme import Theme
@@ -27,10 +28,11 @@ class View(Checked):
         choices={"first": "The first one", **{name: variant.label for name, variant in VARIANTS.items()}},
     )
     stream: int = knob(
-        0,
+        -1,
         "Layer and direction",
-        "Which chain of a deep or bidirectional network the maps show, in the order of torch's h_n.",
-        low=0,
+        "Which chain of a deep or bidirectional network the sentence and the maps are about, in the order of torch's "
+        "h_n; without a choice (-1) the one of the top layer with the longest way back from the loss.",
+        low=-1,
         high=7,
     )
     measure: str = knob(
@@ -72,6 +74,13 @@ class View(Checked):
     )
 
 
+def chosen_stream(flow: GradientFlow, view: View) -> int:
+    """The stream that a view shows of a flow: its last when it has fewer, the verdict's when none is chosen."""
+    if view.stream < 0:
+        return next(s for s, reading in enumerate(flow.readings) if reading is flow.verdict)
+    return min(view.stream, len(flow.streams) - 1)
+
+
 @dataclass(frozen=True, eq=False)
 class Subject:
     """What charts are drawn from.
@@ -99,8 +108,8 @@ class Subject:
 
     @property
     def stream(self) -> int:
-        """The chosen stream of the focused run, or its last when it has fewer."""
-        return min(self.view.stream, len(self.focus.flow.streams) - 1)
+        """The chosen stream of the focused run, or its last when it has fewer; the verdict's when none is chosen."""
+        return chosen_stream(self.focus.flow, self.view)
 
     def offers(self, name: str) -> list[tuple[str, str]] | None:
         """(value, label) of a view's choices that make sense for these runs; None for all that it has."""

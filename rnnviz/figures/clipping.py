@@ -5,7 +5,7 @@ from typing import Any
 
 from rnnviz.experiments.clippings import Clippings, Way
 from rnnviz.experiments.comparison import Run
-from rnnviz.figures.chart import Subject, View
+from rnnviz.figures.chart import Subject, View, chosen_stream
 from rnnviz.figures.theme import Theme
 
 
@@ -35,8 +35,8 @@ class ClippingSubject:
 
     @property
     def stream(self) -> int:
-        """The chosen stream of the run, or its last when it has fewer."""
-        return min(self.view.stream, len(self.clippings.none.flow.streams) - 1)
+        """The chosen stream of the run, or its last when it has fewer; the verdict's when none is chosen."""
+        return chosen_stream(self.clippings.none.flow, self.view)
 
     def offers(self, name: str) -> list[tuple[str, str]] | None:
         """(value, label) of a view's choices that make sense for this run; None for all that it has."""

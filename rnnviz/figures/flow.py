@@ -1,5 +1,6 @@
 """Where the gradient goes: the norms at every step, of every compared run."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,14 @@ from rnnviz.core.results import FLOAT64_LARGEST, FLOAT64_SMALLEST, GradientFlow,
 from rnnviz.experiments.comparison import Run
 from rnnviz.figures.chart import Drawing, Subject
 from rnnviz.figures.decades import span
-from rnnviz.figures.labels import spaced
+from rnnviz.figures.line_labels import line_labels
 from rnnviz.figures.steps import positions, step_range
 from rnnviz.figures.theme import STYLES, Theme, blank, note, powers, threshold_line
 from rnnviz.figures.theory import theory
 from rnnviz.figures.verdicts import answer, badge, notes
 
-HEIGHT, LABEL_PIXELS = 320, 19
+HEIGHT = 320
+LAYERS = ("own_2", "gru", "own_4", "lstm", "rnn", "own_3", "own")  # colours of the layers below the top one
 FLOAT32_SMALLEST, FLOAT32_LARGEST = (
     float(np.log10(end)) for end in (np.finfo(np.float32).tiny, np.finfo(np.float32).max)
 )
@@ -41,7 +43,7 @@ def gradient_norms(subject: Subject, theme: Theme) -> Drawing:
     across is the clipping threshold: drag it.
     """
     relative = subject.relative
-    lines = [line for run in subject.runs for line in _lines(run, len(subject.runs) == 1, relative)]
+    lines = [line for run in subject.runs for line in _lines(run, subject)]
     pinned = [_Line(run, -1, run.flow.log10_norm, f"{run.label}, pinned", "pinned", relative) for run in subject.pinned]
     plain = [
         _Line(run, -1, run.unclipped.log10_norm, "without clipping", "pinned", relative)
@@ -51,30 +53,46 @@ def gradient_norms(subject: Subject, theme: Theme) -> Drawing:
     lines += plain + pinned
     figure = blank(theme, HEIGHT)
     layout, ends = figure["layout"], _ends(lines, subject)
-    layout["xaxis"].update(title={"text": "step t    ← the gradient travels this way"}, range=_steps(subject))
+    layout["xaxis"].update(title={"text": way(subject)}, range=_steps(subject))
     layout["yaxis"] = powers(theme, "share of the signal" if relative else "gradient norm", range=ends, nticks=7)
     figure["data"] = [trace for line in lines for trace in line.traces(theme, ends[0])]
     figure["data"] += [_overlay(run, *line, theme, relative) for run in subject.runs for line in theory(run, subject)]
-    layout["annotations"] = _labels(lines, ends, theme)
+    layout["annotations"] = line_labels(lines, ends, HEIGHT - 60, theme)
     if "limits" in subject.view.overlays:
         _mark_limits(layout, ends, theme)
     if any(run.config.signal_clip for run in subject.runs):
         layout["shapes"].append(threshold_line("y", np.log10(subject.runs[0].config.clip_threshold), theme))
-    return Drawing(figure, answer(subject.runs), notes(subject), tuple(badge(run, theme) for run in subject.runs))
+    return Drawing(figure, answer(subject), notes(subject), tuple(badge(run, subject, theme) for run in subject.runs))
+
+
+def way(subject: Subject) -> str:
+    """The title of the step axis: each direction's gradient travels against its reading."""
+    sides = {stream.reverse for run in subject.runs for stream in run.flow.streams}
+    if len(sides) > 1:
+        return "step t    gradient: ← forward · backward →"
+    return "step t    the gradient travels this way →" if True in sides else "step t    ← the gradient travels this way"
 
 
 class _Line:
-    """The norms of one stream of one run."""
+    """The norms of one stream of one run.
+
+    Attributes:
+        label: its words on the chart; "" for none.
+        hue, style: its colour, in `figures.theme.STYLES`, and its dash and marker.
+        strong: whether it is what the sentence is about.
+    """
 
     def __init__(self, run: Run, s: int, norms: np.ndarray, name: str, kind: str, relative: bool):
-        self.run, self.s, self.name, self.kind = run, s, name, kind
+        self.run, self.s, self.name, self.label, self.kind = run, s, name, name, kind
+        self.hue, self.style, self.strong = run.name, STYLES[run.name], True
         self.x, self.norms = positions(run.flow, s).astype(np.float32), norms[s, :, 0] - _base(run.flow, s, relative)
         self.finite = np.isfinite(self.norms)
 
     def traces(self, theme: Theme, foot: float) -> list[dict[str, Any]]:
         """The line, and crosses at the foot where it is exactly zero."""
-        style, colour = STYLES[self.run.name], theme.colour(self.run.name)
+        style, colour = self.style, theme.colour(self.hue)
         width, dash = {"h": (3.0, style.dash), "c": (1.8, "dot"), "pinned": (1.5, "dot")}[self.kind]
+        width *= 1.0 if self.strong else 0.6
         zero = self.norms == -np.inf
         line = {
             "type": "scatter", "name": self.name, "x": self.x,
@@ -84,7 +102,12 @@ class _Line:
             "hovertemplate": "step %{x}: 10<sup>%{y:.2f}</sup>",
         }  # fmt: skip
         if self.kind == "h":
-            marker = {"symbol": style.marker, "size": 8 * theme.scale, "color": colour, "maxdisplayed": 9}
+            marker = {
+                "symbol": style.marker,
+                "size": (8 if self.strong else 6) * theme.scale,
+                "color": colour,
+                "maxdisplayed": 9,
+            }
             line |= {"mode": "lines+markers", "marker": marker}
         cross = {
             "type": "scatter", "name": f"{self.name}: {self._why(zero)}", "x": self.x[zero],
@@ -99,11 +122,19 @@ class _Line:
 
     @property
     def end(self) -> tuple[float, float] | None:
-        """Where its label stands: its leftmost point, if it has one."""
+        """Where its label stands: the end of the gradient's way, if it has one."""
         if not self.finite.any():
             return None
-        at = int(np.argmax(self.finite))
+        reverse = self.run.flow.streams[self.s].reverse
+        at = len(self.finite) - 1 - int(np.argmax(self.finite[::-1])) if reverse else int(np.argmax(self.finite))
         return float(self.x[at]), float(self.norms[at])
+
+    @property
+    def rises(self) -> bool:
+        """Whether it goes up from its end, so that its name has more room below."""
+        reverse = self.run.flow.streams[self.s].reverse
+        known = self.norms[self.finite][:: -1 if reverse else 1]
+        return bool(known[len(known) // 5] > known[0] + 0.1)
 
 
 def _base(flow: GradientFlow, s: int, relative: bool) -> float:
@@ -117,18 +148,35 @@ def _entry(norms: np.ndarray) -> int:
     return len(norms) - 1 - int(np.argmax(np.isfinite(norms[::-1])))
 
 
-def _lines(run: Run, alone: bool, relative: bool) -> list[_Line]:
+def _lines(run: Run, subject: Subject) -> list[_Line]:
     """Of every stream when a run stands alone, of the top layer else; the cell state's beside it."""
-    flow, found = run.flow, []
+    flow, alone, relative, found = run.flow, len(subject.runs) == 1, subject.relative, []
     for s, stream in enumerate(flow.streams):
         if not alone and stream.layer < flow.streams[-1].layer:
             continue
         where = f", {stream.label}" if alone else ", backward" if stream.reverse else ", forward"
         where = where if len(flow.streams) > 1 and (alone or stream.bidirectional) else ""
-        found.append(_Line(run, s, flow.log10_norm, f"{run.label}{where}", "h", relative))
+        lines = [_Line(run, s, flow.log10_norm, f"{run.label}{where}", "h", relative)]
         if flow.cell_log10_norm is not None:
-            found.append(_Line(run, s, flow.cell_log10_norm, "∂L/∂c", "c", relative))
+            lines.append(_Line(run, s, flow.cell_log10_norm, "∂L/∂c", "c", relative))
+        if alone and len(flow.streams) > 1:
+            _tell_apart(lines, s == subject.stream)
+        found += lines
     return found
+
+
+def _tell_apart(lines: list[_Line], strong: bool) -> None:
+    """A stream of a run that stands alone: its layer has a colour, its direction a dash, the chosen one is strong."""
+    run, stream = lines[0].run, lines[0].run.flow.streams[lines[0].s]
+    depth = run.flow.streams[-1].layer - stream.layer
+    hues = [run.name, *(hue for hue in LAYERS if hue not in (run.name, run.config.cell))]
+    hue = hues[depth % len(hues)]
+    style = replace(STYLES[hue], dash="dash" if stream.reverse else "solid")
+    for line in lines:
+        line.hue, line.style, line.strong = hue, style, strong
+        line.label = line.label if strong else ""
+    side = (", backward" if stream.reverse else ", forward") * stream.bidirectional
+    lines[0].label = f"layer {stream.layer + 1}{side}"
 
 
 def _steps(subject: Subject) -> list[float]:
@@ -144,24 +192,6 @@ def _ends(lines: list[_Line], subject: Subject) -> list[float]:
     if "limits" in subject.view.overlays:
         low, high = min(low, FLOAT32_SMALLEST - 2), max(high, FLOAT32_LARGEST + 2)
     return span(low, high, least=5.0)
-
-
-def _labels(lines: list[_Line], ends: list[float], theme: Theme) -> list[dict[str, Any]]:
-    """Each line's name at its left end, above it, or as near as the names below it allow."""
-    height = HEIGHT - 60
-    per_decade = height / (ends[1] - ends[0])
-    ending = sorted((line for line in lines if line.end), key=lambda line: line.end[1])
-    natural = [(line.end[1] - ends[0]) * per_decade for line in ending]
-    gap = LABEL_PIXELS * theme.scale
-    placed = []
-    for line, own, place in zip(ending, natural, spaced([y + 14 for y in natural], gap, height), strict=True):
-        size = round((14 if line.kind == "h" else 12) * theme.scale)
-        font = {"color": theme.colour(line.run.name), "size": size}
-        x, y = line.end
-        side = "left" if x <= 0.6 * line.x.max() else "right"  # a line that begins late has its name inside the chart
-        at = {"x": x, "y": y, "yshift": place - own, "xanchor": side, "yanchor": "middle", "borderpad": 0}
-        placed.append(note(theme, line.name, **at, font=font) | {"bgcolor": "rgba(0, 0, 0, 0)"})
-    return placed
 
 
 def _overlay(run: Run, name: str, slope: float, theme: Theme, relative: bool) -> dict[str, Any]:

@@ -97,19 +97,20 @@ class Section(NamedTuple):
     figure: dict[str, Any]
 
 
-def report_of(subject: Subject, link: str = "") -> str:
+def report_of(subject: Subject, link: str = "", given: Sequence[tuple[str, str]] = ()) -> str:
     """Every chart of compared runs with its question and its answer, and their settings, as one HTML file.
 
     Args:
         subject: the runs.
         link: to the same state of the app; "" for none.
+        given: (label, value) of what else was given, at the head of the settings.
     """
     theme = THEMES["light"]
     charts = [chart for chart in CHARTS.values() if chart.steps != "own"]  # the page itself draws that one
     drawings = [drawn(chart, subject, theme) for chart in charts]
     sections = [(c.question, d.answer, d.notes, d.figure) for c, d in zip(charts, drawings, strict=True)]
     cells = "; ".join(run.label for run in subject.runs)
-    settings = [("Cells", cells), *settings_of(subject.focus.config, ("cell",))]
+    settings = [*given, ("Cells", cells), *settings_of(subject.focus.config, ("cell",))]
     return html_report("Where does the gradient go?", link, sections, theme, settings)
 
 

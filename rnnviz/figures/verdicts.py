@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rnnviz.core.readings import count_text, power_text
+from rnnviz.core.readings import Reading, count_text, power_text
 from rnnviz.core.results import GradientFlow
 from rnnviz.experiments.anatomy import anatomy
 from rnnviz.experiments.comparison import Run
@@ -12,10 +12,16 @@ from rnnviz.figures.theme import Theme
 from rnnviz.figures.theory import affords_spectrum, theory
 
 
-def answer(runs: tuple[Run, ...]) -> str:
+def reading_of(run: Run, subject: Subject) -> Reading:
+    """What is said of a run: of the chosen stream when it stands alone, else its verdict."""
+    return run.flow.readings[subject.stream] if len(subject.runs) == 1 else run.flow.verdict
+
+
+def answer(subject: Subject) -> str:
     """One sentence over all runs."""
+    runs = subject.runs
     if len(runs) == 1:
-        return runs[0].flow.verdict.sentence
+        return reading_of(runs[0], subject).sentence
     if runs[0].config.loss == "every":
         return "Every step's own loss adds to these totals, so they do not show how far the loss of one step reaches."
     told = "; ".join(f"{run.label} {_fate(run.flow)}" for run in runs)
@@ -34,9 +40,9 @@ def _fate(flow: GradientFlow) -> str:
     }[reading.kind]
 
 
-def badge(run: Run, theme: Theme) -> Badge:
+def badge(run: Run, subject: Subject, theme: Theme) -> Badge:
     """The verdict in a few words."""
-    reading = run.flow.verdict
+    reading = reading_of(run, subject)
     if run.config.loss == "every":
         return Badge(run.label, "each step's own loss adds to it", "steady", theme.colour(run.name))
     pace = ""
@@ -64,16 +70,16 @@ def notes(subject: Subject) -> tuple[str, ...]:
         f"{run.label}: the Lyapunov slope of so large a run would take too long."
         for run in subject.runs if "lyapunov" in subject.view.overlays and not affords_spectrum(run)
     ]  # fmt: skip
-    told += _reasons(subject.runs)
+    told += _reasons(subject)
     asked = subject.runs[0].config.length
     if subject.runs[0].flow.steps < asked:
         told.append(f"{asked} steps were asked for; the input ends after {subject.runs[0].flow.steps}.")
     return tuple(told)
 
 
-def _reasons(runs: tuple[Run, ...]) -> list[str]:
+def _reasons(subject: Subject) -> list[str]:
     """What a reader asks next: why, what the first step did, and what clipping after the sweep changes."""
-    return [*_because(runs), *_first_steps(runs), *_clipped(runs)]
+    return [*_because(subject.runs), *_first_steps(subject), *_clipped(subject.runs)]
 
 
 def _because(runs: tuple[Run, ...]) -> list[str]:
@@ -91,15 +97,16 @@ def _because(runs: tuple[Run, ...]) -> list[str]:
     ]
 
 
-def _first_steps(runs: tuple[Run, ...]) -> list[str]:
+def _first_steps(subject: Subject) -> list[str]:
     """The step at the loss, where an LSTM's gradient passes from h into h and c and the pace is another."""
     told = []
-    for run in runs:
-        first = run.flow.verdict.first_step if run.flow.cell is not None and run.config.loss == "last" else 0.0
+    for run in subject.runs:
+        reading = reading_of(run, subject)
+        first = reading.first_step if run.flow.cell is not None and run.config.loss == "last" else 0.0
         if abs(first) > np.log10(2.0):
             told.append(
                 f"{run.label}, h and c together: ×{power_text(first)} at the step next to the loss, then "
-                f"×{run.flow.verdict.growth_per_step:.4g} at each."
+                f"×{reading.growth_per_step:.4g} at each."
             )
     return told
 

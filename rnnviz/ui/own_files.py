@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from rnnviz import RnnvizError
+from rnnviz.errors import shown
 from rnnviz.experiments.comparison import Run
 from rnnviz.experiments.own_inputs import Table, read_table
 from rnnviz.experiments.own_model import OwnModel
@@ -52,30 +53,50 @@ class Files:
         return runs
 
     def take(self, session: Session, name: str) -> None:
-        """Read what an uploader holds; a file that cannot be read is a sentence, and what was there stays."""
+        """Read what an uploader holds; a file that cannot be read is a sentence, and what was there stays.
+
+        The box closes either way: what the file changed, or why it did not, is on the page below it.
+        """
         file = st.session_state.get(f"{name} {self.taken}")
         self.taken += 1
         if file is None:
             return
+        st.session_state[OPENED] = False
         session.kept.complaints.clear()
         try:
-            if name == "weights":
-                self.weights = read_weights(file.getvalue(), file.name)
-                session.values.update(module="", columns="")
-                session.kept.complaints.extend(self.weights.refused)
-            else:
-                self.table = read_table(file.getvalue(), file.name)
-                session.values["columns"] = ""
-            st.session_state[OPENED] = False  # to see what it changed
+            told = self._read(session, name, file)
         except RnnvizError as problem:
-            session.kept.complaints.append(str(problem))
+            told = (str(problem),)
+        session.kept.complaints.extend(naming(file.name, sentence) for sentence in told)
+
+    def _read(self, session: Session, name: str, file) -> tuple[str, ...]:
+        """Take a file; a sentence for each module in it that cannot be shown."""
+        if name == "weights":
+            self.weights = read_weights(file.getvalue(), file.name)
+            session.values.update(module="", columns="", stream=-1)
+            return self.weights.refused
+        self.table = read_table(file.getvalue(), file.name)
+        session.values["columns"] = ""
+        return ()
+
+    def opened(self, session: Session) -> None:
+        """The box was opened for another file: what was said of the last one goes, the browser may refuse the next."""
+        if st.session_state.get(OPENED):
+            session.kept.complaints.clear()
 
     def drop(self, session: Session) -> None:
         """Give the files back: the sample is shown again."""
         self.weights = self.table = None
         self.taken += 1
-        session.values.update(module="", columns="")
+        session.values.update(module="", columns="", stream=-1)
         session.kept.complaints.clear()
+        st.session_state[OPENED] = False
+
+
+def naming(name: str, sentence: str) -> str:
+    """A sentence about a file that names it."""
+    quoted = shown(name)
+    return sentence if quoted in sentence else f"{quoted[1:-1]}: {sentence}"
 
 
 def files() -> Files:

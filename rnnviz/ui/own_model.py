@@ -8,13 +8,14 @@ from typing import Any
 import streamlit as st
 
 from rnnviz import RnnvizError
+from rnnviz.errors import shown
 from rnnviz.experiments.knobs import knob, knobs
 from rnnviz.experiments.own_model import MOMENTS, NAMES, OwnModel, reach, sample
-from rnnviz.experiments.tables import to_csv, to_npz
 from rnnviz.experiments.weight_files import EXPORT
 from rnnviz.experiments.weights import Recurrent
 from rnnviz.figures.chart import Subject, View
 from rnnviz.figures.charts import CHARTS
+from rnnviz.ui import tools
 from rnnviz.ui.controls import Session
 from rnnviz.ui.own_files import OPENED, Files, files
 from rnnviz.ui.scene import Scene
@@ -22,21 +23,20 @@ from rnnviz.ui.settings import Sheet
 from rnnviz.ui.tools import quoted
 
 MOST_MB = 20  # of a file of weights, as in .streamlit/config.toml
+MOST_INPUTS_MB = 10
 OPEN = "Open your model"
 SAMPLE = "The sample: a small LSTM at three moments while rnnviz trained it to add two marked numbers of a sequence."
 EXPORTING = f"""In Python, beside your model:
 
 ```
 import safetensors.torch
-
 {EXPORT}
 ```
 
-A whole model will do: the page finds the recurrent modules by the names of their parameters. So will
-`numpy.savez("weights.npz", **{{name: value.numpy() for name, value in model.state_dict().items()}})`. Pickles (`.pt`,
-`.pth`) are not opened here, because they can run code."""
-READOUT = """No gradient of *your* loss is in this file: the page puts a fixed random readout on the last step (or on
-every step) and a squared error on that. For your real loss, on your real batches, use `rnnviz.watch` in your own loop:
+A whole model will do: the page finds its recurrent modules by the names of their parameters. An `.npz` with the same
+names will do too. Pickles (`.pt`, `.pth`) are not opened here, because they can run code."""
+READOUT = """No gradient of *your* loss is in this file: a fixed random readout with a squared error stands in for it.
+For your real loss, on your real batches, use `rnnviz.watch` in your own loop:
 
 ```
 with rnnviz.watch(model) as watch:
@@ -59,7 +59,7 @@ class OwnView(View):
         "Which of the moments of training the charts below show.",
         choices={"first": "The first one", **dict(zip(NAMES, MOMENTS.values(), strict=True))},
     )
-    stream: int = knob(0, "Layer and direction", knobs(View)["stream"].help, low=0, high=15)
+    stream: int = knob(-1, "Layer and direction", knobs(View)["stream"].help, low=-1, high=15)
 
 
 def subject_of(values: Mapping[str, Any], pin: Mapping[str, Any] | None = None) -> Subject:
@@ -88,36 +88,38 @@ SCENE = Scene(
 )
 
 
-def opening(session: Session) -> None:
-    """The box for files, and beside it what can be chosen of them, or what the sample is."""
+def opening(session: Session, facts: str) -> None:
+    """The box for files, and beside it what is shown of them, or what the sample is; under it what can be chosen."""
     held = files()
-    own = bool(held.weights or held.table)
-    with st.container(horizontal=True, vertical_alignment="bottom" if own else "center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if session.shows(OPENED):
-            box = st.popover(OPEN, icon=":material/upload_file:", key=OPENED, on_change="rerun")
+            icon = ":material/upload_file:"
+            box = st.popover(OPEN, icon=icon, key=OPENED, on_change=held.opened, args=(session,))
             if box.open:
                 with box:
                     _fill(session, held)
-        if own:
+        st.markdown(quoted(facts) if held.weights else f"{SAMPLE} {quoted(facts)}")
+    if held.weights or held.table:
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             _choices(session, held)
-        else:
-            st.markdown(SAMPLE)
 
 
 def _fill(session: Session, held: Files) -> None:
     """The uploaders, and how to make a file for them."""
-    _uploader(session, held, "weights", "Weights", ["safetensors", "npz"], MOST_MB)
-    _uploader(session, held, "inputs", "Inputs, if you like", ["csv", "npy"], 10)
+    _uploader(session, held, "weights", f"Weights: .safetensors or .npz, at most {MOST_MB} MB", MOST_MB)
+    _uploader(
+        session, held, "inputs", f"Inputs, if you like: .csv or .npy, at most {MOST_INPUTS_MB} MB", MOST_INPUTS_MB
+    )
     if held.weights or held.table:
         st.button("Back to the sample", icon=":material/undo:", key="drop", on_click=held.drop, args=(session,))
     st.markdown(EXPORTING)
     st.markdown(READOUT)
 
 
-def _uploader(session: Session, held: Files, name: str, label: str, kinds: list[str], most: int) -> None:
+def _uploader(session: Session, held: Files, name: str, label: str, most: int) -> None:
+    """Takes any kind of file, so that it is answered in our words and not by the browser alone."""
     st.file_uploader(
         label,
-        kinds,
         key=f"{name} {held.taken}",
         max_upload_size=most,
         on_change=held.take,
@@ -184,18 +186,36 @@ def _taken(session: Session, name: str) -> Callable[[], None]:
     return take
 
 
-def told(session: Session) -> None:
-    """What is on the screen, what it reads, and how far back its gradient reaches."""
-    held, shown, words = files(), module(), ""
-    if held.weights:
-        words = f"{held.weights.name}, {shown.label}. " if shown else f"{held.weights.name}. "
+def told(session: Session) -> tuple[str, str]:
+    """What is on the screen and what it reads; and how far back its gradient reaches, "" where there is no run."""
+    held, sentence = files(), ""
+    words = f"{named(held)}. " if held.weights else ""
     with suppress(RnnvizError):  # the stage says it, where the charts would be
-        sentence = reach(held.runs(OWN.part(OwnModel, session.values), keep=True))
+        runs = held.runs(OWN.part(OwnModel, session.values), keep=True)
+        alone = Subject(runs, OWN.part(OwnView, session.values)).stream if len(runs) == 1 else None
+        sentence = reach(runs, alone)
         words += _reads(held, session.values["length"])
-        words = f"{quoted(words)}**{sentence}**" if sentence else quoted(words)
-    st.markdown(words)
-    if held.weights:
+    return words.strip(), sentence
+
+
+def named(held: Files) -> str:
+    """The file of weights and the module of it that is shown."""
+    shown = module()
+    return f"{held.weights.name}, {shown.label}" if shown else held.weights.name
+
+
+def headline(sentence: str) -> None:
+    """The finding, and what it is a finding of."""
+    if sentence:
+        st.markdown(f"**{quoted(sentence)}**")
+    if files().weights:
         st.caption(STAND_IN)
+
+
+def tells_of_the_run() -> bool:
+    """Whether something outside the stage speaks of the present settings: the headline names a deep model's stream."""
+    shown = module() if files().weights else None
+    return tools.tells_of_the_run() or bool(shown and shown.layers * shown.directions > 1)
 
 
 def _reads(held: Files, length: int) -> str:
@@ -204,30 +224,6 @@ def _reads(held: Files, length: int) -> str:
         return "It reads white noise: there are no inputs yet. " if held.weights else ""
     steps = len(held.table.values)
     ends = f", which ends after {steps} steps" if steps < length else ""
-    return f"It reads {held.table.name}{ends}. "
-
-
-def downloads(session: Session) -> None:
-    """The numbers as files, each made when its button is pressed."""
-    held, values = files(), session.values
-    try:
-        held.runs(OWN.part(OwnModel, values), keep=True)
-    except RnnvizError:
-        st.caption("There is nothing to take away: the page says why.")
-        return
-
-    def made(make: Callable) -> Callable[[], str | bytes]:
-        def make_it() -> str | bytes:
-            try:
-                return make(held.runs(OWN.part(OwnModel, values)))
-            except RnnvizError as problem:
-                return f"{problem}\n"
-
-        return make_it
-
-    for label, name, mime, make in (
-        ("Numbers (CSV)", "rnnviz.csv", "text/csv", to_csv),
-        ("Arrays (npz)", "rnnviz.npz", "application/octet-stream", to_npz),
-    ):
-        st.download_button(label, made(make), name, mime, on_click="ignore", key=f"get_{name}", width="stretch")
-    st.caption("PNG and SVG: the camera and the disk at the top right of each chart.")
+    left_out = held.table.left_out
+    without = f"Left out, as not every row holds a finite number: {shown(list(left_out))[1:-1]}. " if left_out else ""
+    return f"It reads {held.table.name}{ends}. {without}"

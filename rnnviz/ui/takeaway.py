@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -83,18 +84,22 @@ class Picture:
 FILES: tuple[tuple[str, str, str, Callable[[Picture], str | bytes]], ...] = (
     ("Numbers (CSV)", "rnnviz.csv", "text/csv", lambda picture: to_csv(picture.subject.runs)),
     ("Arrays (npz)", "rnnviz.npz", "application/octet-stream", lambda picture: to_npz(picture.subject.runs)),
-    ("Report (HTML)", "rnnviz.html", "text/html", Picture.report),
+    ("Report (HTML)", "rnnviz.html", "text/html", lambda picture: picture.report()),
     ("PyTorch script", "rnnviz_run.py", "text/x-python", lambda picture: pytorch_script(picture.subject.runs)),
 )
 
 
 def downloads(session: Session) -> None:
     """Files, each made when its button is pressed."""
-    picture = Picture(session)
-    for label, name, mime, make in FILES:
+    buttons(Picture(session), FILES)
+    st.caption("PNG and SVG: the camera and the disk at the top right of each chart.")
+
+
+def buttons(picture: Any, files: tuple[tuple[str, str, str, Callable], ...]) -> None:
+    """A button for each kind of file; `picture` has a `subject` and a `report` as `Picture` has."""
+    for label, name, mime, make in files:
         data = partial(_made, make, picture)
         st.download_button(label, data, name, mime, on_click="ignore", key=f"get_{name}", width="stretch")
-    st.caption("PNG and SVG: the camera and the disk at the top right of each chart.")
 
 
 LOADING = """
@@ -124,7 +129,7 @@ def trained(history: History) -> None:
     st.caption("PNG and SVG: the camera and the disk at the top right of each chart.")
 
 
-def _made(make: Callable, picture: Picture) -> str | bytes:
+def _made(make: Callable, picture: Any) -> str | bytes:
     """A file's content; a sentence in its place where it cannot be made."""
     try:
         return make(picture)

@@ -48,12 +48,30 @@ def test_a_model_and_its_inputs_are_opened_and_a_bad_file_leaves_them(visit):
     expect(tab.page.get_by_text("it was cut or changed")).to_be_visible()
     tab.settle()
     assert tab.look("look.lines('norms')") == before
-    tab.page.keyboard.press("Escape")
 
     tab.page.get_by_role("link", name="Explore").click()
     tab.until("'RNN tanh' in look.lines('norms')")
     tab.page.get_by_role("link", name="Your model").click()
     tab.until("Object.keys(look.lines('norms')).some((name) => name.startsWith('encoder'))")
+
+
+def test_each_file_is_answered_for_itself(visit):
+    tab = visit("your_model")
+    give(tab, 0, "first.safetensors", b"no such file")
+    first = tab.page.get_by_text("which does not begin like one")
+    expect(first).to_be_visible()
+    give(tab, 0, "second.pt", b"\x80\x02}q\x00.")
+    second = tab.page.get_by_text("because a torch pickle can run code")
+    expect(second).to_be_visible()
+    expect(first).to_have_count(0)
+    give(tab, 0, "third.safetensors", bytes(21_000_000))
+    expect(tab.page.get_by_text("File must be 20.0MB or smaller.")).to_be_attached()
+    expect(second).to_have_count(0)
+    give(tab, 1, "fourth.csv", b"1,2\n3,4\n")
+    expect(tab.page.get_by_text("the first line of the file must be a header")).to_be_visible()
+    with tab.page.expect_download() as download:
+        tab.open("Take away").get_by_role("button", name="Report (HTML)").click()
+    assert download.value.suggested_filename == "rnnviz.html"
 
 
 def test_assistive_technology_finds_its_way(visit):

@@ -76,9 +76,12 @@ def test_an_npy_is_read_in_its_three_shapes(array, wanted):
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"", "inputs: must be a CSV file with a header line or an .npy file, got 'inputs'."),
-        (b"\xff\xfe\x00", "inputs: must be a CSV file with a header line or an .npy file, got 'inputs'."),
+        (b"", "inputs: must be a CSV file in UTF-8 with a header line, or an .npy file, got 'inputs'."),
+        (b"\xff\xfe\x00", "inputs: must be a CSV file in UTF-8 with a header line, or an .npy file, got 'inputs'."),
         (b"1,2\n3,4\n", "the first line of the file must be a header"),
+        (b"a\n" + b"1\n" * 100_001, "1 to 100,000 rows below its header, got more than 100,000."),
+        (npy(np.ones(3, complex)), "must hold numbers, as many as its header says, got complex128"),
+        (b"a\n\xe9\n", "must be a CSV file in UTF-8"),
         (b"a,b\n1\n", "every row must have 2 columns like the header, got 1 in line 2."),
         (b"a\nx\n", "must have a column with a finite number in every row, got ['a']."),
         (b"a\nnan\n", "must have a column with a finite number in every row, got ['a']."),

@@ -3,6 +3,7 @@
 import io
 import json
 import struct
+import warnings
 import zipfile
 
 import numpy as np
@@ -167,7 +168,14 @@ def test_a_damaged_file_is_a_sentence(data, why):
     [
         ({"rnn.weight_hh_l0": np.ones((2, 3))}, "got (3, 2) and (2, 3)."),
         ({"rnn.weight_hh_l0": np.ones(3)}, "got (3, 2) and (3,)."),
-        ({"rnn.bias_ih_l0": np.ones(4)}, "rnn.bias_ih_l0: must have the shape (3,), got (4,)."),
+        (
+            {"rnn.bias_ih_l0": np.ones(3)},
+            "rnn.bias_hh_l0: must be there, as a module has all of its biases or none, got none.",
+        ),
+        (
+            {"rnn.bias_ih_l0": np.ones(4), "rnn.bias_hh_l0": np.ones(3)},
+            "rnn.bias_ih_l0: must have the shape (3,), got (4,).",
+        ),
         ({"rnn.weight_hh_l2": np.eye(3)}, "weight_hh: must be there for 1 to 8 layers without a gap, got 3 layers"),
         ({"rnn.weight_hh_l999": np.eye(3)}, "got 1000 layers without weight_ih_l1."),
         ({"rnn.weight_hh_l0_reverse": np.eye(3)}, "got 1 layers without weight_ih_l0_reverse."),
@@ -281,3 +289,16 @@ def test_flipped_bits(valid, flips):
     for place, bit in flips:
         changed[place % len(changed)] ^= 1 << bit
     answered(bytes(changed))
+
+
+def test_an_archive_with_two_parts_of_one_name_is_refused():
+    """Which of them is meant cannot be told."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile warns the writer
+        for content in (np.ones((3, 1)), np.ones((3, 2))):
+            part = io.BytesIO()
+            np.save(part, content)
+            archive.writestr("weight_ih_l0.npy", part.getvalue())
+    with pytest.raises(RnnvizError, match="which has two parts of the same name"):
+        read_weights(file.getvalue(), "mine.npz")

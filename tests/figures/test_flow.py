@@ -1,6 +1,7 @@
 """The first chart shows the norms of the results, and nothing else; its words are their readings."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -13,7 +14,8 @@ from rnnviz.experiments.comparison import VARIANTS, Comparison, Run
 from rnnviz.experiments.config import Config
 from rnnviz.experiments.training import LEARNERS
 from rnnviz.figures.chart import Subject, View
-from rnnviz.figures.flow import HEIGHT, LABEL_PIXELS, LIMITS, gradient_norms
+from rnnviz.figures.flow import HEIGHT, LAYERS, LIMITS, _Line, gradient_norms
+from rnnviz.figures.line_labels import LABEL_PIXELS, line_labels
 from rnnviz.figures.theme import STYLES, THEMES
 from tests.figures.drawings import (
     EVERY_SUBJECT,
@@ -280,16 +282,19 @@ def test_labels_never_lie_on_each_other(subject, theme):
     height = layout["height"] - layout["margin"]["t"] - layout["margin"]["b"]
     labels = layout["annotations"]
     assert len(labels) >= len(subject.runs)
-    at = sorted((label["y"] - low) / (high - low) * height + label["yshift"] for label in labels)
-    assert np.diff(at).min() >= LABEL_PIXELS * theme.scale - 1e-6
+    for side in ("left", "right"):  # of what stands at the same end of the chart
+        at = sorted(
+            (each["y"] - low) / (high - low) * height + each["yshift"] for each in labels if each["xanchor"] == side
+        )
+        assert (np.diff(at) >= LABEL_PIXELS * theme.scale - 1e-6).all()
     assert max(label["font"]["size"] for label in labels) < LABEL_PIXELS * theme.scale
 
 
 @pytest.mark.parametrize("subject", CROWDED, ids=range(len(CROWDED)))
-def test_a_label_stands_at_the_left_end_of_its_line_in_its_colour(subject):
+def test_a_label_stands_where_the_gradient_of_its_line_ends_in_its_colour(subject):
     drawing = gradient_norms(subject, LIGHT)
     places = {(float(t["x"][i]), round(float(t["y"][i]), 4)) for t in measured(drawing)
-              for i in np.flatnonzero(np.isfinite(t["y"]))[:1]}  # fmt: skip
+              for i in np.flatnonzero(np.isfinite(t["y"]))[[0, -1]]}  # fmt: skip
     for label in drawing.figure["layout"]["annotations"]:
         assert any(label["x"] == x and label["y"] == pytest.approx(y, abs=2e-4) for x, y in places)
         assert label["font"]["color"] in {LIGHT.colour(name) for name in STYLES}
@@ -405,3 +410,69 @@ def test_both_pages_and_the_projector():
     assert widths[1] > widths[0]
     assert set(STYLES) == {*VARIANTS, *LEARNERS, "own", "own_2", "own_3", "own_4"}
     assert set(THEMES) == {"light", "dark"}
+
+
+DEEP = {"layers": 2, "length": 20}
+
+
+def test_the_streams_of_one_network_are_told_apart_by_a_colour_a_layer_and_a_dash_a_direction():
+    found = measured(gradient_norms(asked("bigru", **DEEP), LIGHT))
+    assert len(found) == 4
+    looks = [(trace["line"]["color"], trace["line"]["dash"]) for trace in found]
+    assert len(set(looks)) == 4
+    assert looks[0][0] == looks[1][0] != looks[2][0] == looks[3][0] == LIGHT.colour("bigru")
+    assert [dash for _, dash in looks] == ["solid", "dash", "solid", "dash"]
+    assert len({LIGHT.colour(hue) for hue in ("own", *LAYERS[:-1])}) == 7
+
+
+@pytest.mark.parametrize("s", range(4))
+def test_the_sentence_the_badge_and_the_strong_line_are_about_the_chosen_stream(s):
+    subject = asked("bigru", view=View(stream=s), **DEEP)
+    drawing, reading = gradient_norms(subject, LIGHT), subject.focus.flow.readings[s]
+    assert drawing.answer == reading.sentence
+    assert f"×{reading.growth_per_step:.4g} a step" in drawing.badges[0].text
+    widths = [trace["line"]["width"] for trace in measured(drawing)]
+    assert int(np.argmax(widths)) == s
+    assert sorted(widths)[-2] < widths[s]
+
+
+def test_one_name_tells_of_every_dotted_line_and_each_has_a_halo_of_paper():
+    labels = gradient_norms(asked("lstm", "lstm_1", "lstm_3"), LIGHT).figure["layout"]["annotations"]
+    assert [label["text"] for label in labels].count("∂L/∂c") == 1
+    assert len(labels) == 4
+    assert all(label["font"]["shadow"].count(LIGHT.paper) == 5 for label in labels)
+
+
+@pytest.mark.parametrize(("norms", "rises"), [([-6.0, -5.0, -4.0, 0.0], True), ([0.0, -1.0, -2.0, -3.0], False)])
+def test_a_name_stands_below_a_line_that_rises_from_its_end(norms, rises):
+    flow = SimpleNamespace(streams=[SimpleNamespace(reverse=False)])
+    x, y = np.arange(40.0), np.interp(np.linspace(0, 3, 40), range(4), norms)
+    line = SimpleNamespace(
+        kind="h", label="it", hue="rnn", x=x, end=(0.0, y[0]), rises=None, run=SimpleNamespace(flow=flow)
+    )
+    line.norms, line.finite, line.s = y, np.isfinite(y), 0
+    line.rises = _Line.rises.fget(line)
+    assert line.rises is rises
+    (label,) = line_labels([line], [-10.0, 2.0], 260, LIGHT)
+    assert label["yshift"] == pytest.approx(-14 if rises else 14)
+
+
+def test_without_a_choice_the_stream_of_the_verdict_is_shown():
+    subject = asked("bigru", **DEEP)
+    assert subject.focus.flow.readings[subject.stream] is subject.focus.flow.verdict
+    assert subject.shown("stream", -1) == str(subject.stream)
+    assert gradient_norms(subject, LIGHT).answer == subject.focus.flow.verdict.sentence
+
+
+def test_the_name_of_a_backward_stream_stands_where_its_gradient_ends_and_the_axis_says_so():
+    drawing = gradient_norms(asked("bigru", loss="every", **DEEP), LIGHT)
+    sides = {label["text"]: label["xanchor"] for label in drawing.figure["layout"]["annotations"]}
+    assert sides == {
+        "layer 1, forward": "left", "layer 1, backward": "right",
+        "layer 2, forward": "left", "layer 2, backward": "right",
+    }  # fmt: skip
+    title = drawing.figure["layout"]["xaxis"]["title"]["text"]
+    assert title == "step t    gradient: ← forward · backward →"
+    plain = gradient_norms(asked("gru", **DEEP), LIGHT).figure["layout"]
+    assert plain["xaxis"]["title"]["text"] == "step t    ← the gradient travels this way"
+    assert {label["text"] for label in plain["annotations"]} == {"layer 1", "layer 2"}

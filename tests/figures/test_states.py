@@ -111,7 +111,7 @@ def test_states_of_a_silent_network_are_the_page_s_colour():
 @pytest.mark.parametrize("name", VARIANTS)
 def test_per_step_each_column_has_its_own_largest(name):
     shown = asked(name, view=View())
-    sizes = np.abs(shown.focus.flow.adjoint[0, :, 0]).T
+    sizes = np.abs(shown.focus.flow.adjoint[shown.stream, :, 0]).T
     trace = only(unit_gradients(shown, LIGHT))
     with np.errstate(invalid="ignore"):
         expected = sizes / sizes.max(axis=0)

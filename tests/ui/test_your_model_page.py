@@ -1,6 +1,8 @@
 """The page "Your model" without a browser: the sample, files good and bad, what is chosen of them, the address."""
 
 import io
+from html import escape
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from torch import nn
 from rnnviz.experiments import own
 from rnnviz.experiments.own_model import OwnModel, reach
 from rnnviz.figures.charts import CHARTS
+from rnnviz.ui import own_files
+from rnnviz.ui.own_away import Taken
 from rnnviz.ui.own_files import FILES
 from rnnviz.ui.own_model import MOST_MB
 from tests.ui.hostile import NASTY
@@ -100,7 +104,8 @@ def test_the_activation_is_asked_for_an_rnn_alone():
 
 def test_a_column_of_inputs_is_chosen():
     app = give(given_weights(), "inputs", CSV, "rain.csv")
-    assert any("It reads rain.csv, which ends after 30 steps." in each for each in said(app))
+    told = "It reads rain.csv, which ends after 30 steps. Left out, as not every row holds a finite number: 'day'."
+    assert any(told in each for each in said(app))
     before = chart(app, "own", "states")["figure"]["data"]
     app.selectbox(key="columns").set_value("2").run()
     assert app.query_params == {"columns": "2"}
@@ -225,7 +230,7 @@ def test_every_box_opens():
     assert 'safetensors.torch.save_file(model.state_dict(), "weights.safetensors")' in text
     assert "No gradient of *your* loss is in this file" in text
     assert "rnnviz.watch" in text
-    assert {each.key for each in app.get("download_button")} == {"get_rnnviz.csv", "get_rnnviz.npz"}
+    assert {each.key for each in app.get("download_button")} == {"get_rnnviz.csv", "get_rnnviz.npz", "get_rnnviz.html"}
 
 
 def test_the_server_takes_no_more_than_the_page_says():
@@ -256,4 +261,91 @@ def test_the_sentence_names_the_layer_of_a_deep_model():
     app = given_weights()
     app.selectbox(key="module").set_value("net.lstm").run()
     (run,) = app.session_state[FILES].runs(OwnModel(module="net.lstm"))
-    assert any(f"steps back in the {run.flow.verdict.stream}." in sentence for sentence in said(app))
+    assert f"**{reach((run,))}**" in said(app)
+    assert reach((run,)).startswith(f"{run.flow.verdict.stream.capitalize()}: more than 1 % of the gradient")
+    assert chart(app, "own", "norms")["answer"] == run.flow.verdict.sentence
+    (switch,) = (each for each in stage(app, "own")["detail"] if each["name"] == "stream")
+    assert dict(switch["options"])[switch["value"]] == run.flow.verdict.stream
+
+
+@pytest.mark.parametrize("s", range(4))
+def test_the_sentences_are_about_the_layer_and_direction_of_the_switch(s):
+    app = given_weights()
+    app.selectbox(key="module").set_value("net.lstm").run()
+    ask(app, "own", id=1, visible=["norms"], changes={"stream": str(s)})
+    (run,) = app.session_state[FILES].runs(OwnModel(module="net.lstm"))
+    assert f"**{reach((run,), s)}**" in said(app)
+    assert chart(app, "own", "norms")["answer"] == run.flow.readings[s].sentence
+
+
+def test_a_new_file_shows_its_own_stream_again():
+    app = given_weights()
+    app.selectbox(key="module").set_value("net.lstm").run()
+    ask(app, "own", id=1, visible=["norms"], changes={"stream": "0"})
+    give(app, "weights", save(nn.GRU(1, 3, num_layers=2).state_dict()), "other.safetensors")
+    assert "stream" not in app.query_params
+    assert chart(app, "own", "norms")["answer"].startswith("Layer 2, forward direction: ")
+
+
+def test_a_file_of_any_kind_is_answered_and_the_box_closes():
+    app = give(given_weights(), "weights", b"\x80\x02}q\x00.", "model.pt")
+    (warning,) = app.warning
+    assert unescaped(warning.value).endswith("got 'model.pt'.")
+    assert app.session_state["open"] is False
+
+
+def test_what_was_said_of_the_last_file_goes_when_another_one_is_given():
+    app = give(given_weights(), "weights", b"PK\x03\x04", "first.npz")
+    give(app, "inputs", b"\x93NUMPY", "second.npy")
+    (warning,) = app.warning
+    assert "'second.npy'" in unescaped(warning.value)
+    give(app, "weights", model(), "third.safetensors")
+    assert not app.warning
+
+
+def test_opening_the_box_takes_the_last_answer_away():
+    app = give(given_weights(), "weights", b"PK\x03\x04", "first.npz")
+    held, session = app.session_state[FILES], app.session_state["page your_model"]
+    assert session.complaints
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(own_files.st, "session_state", {"open": False})
+        held.opened(SimpleNamespace(kept=session))
+        assert session.complaints
+        patch.setattr(own_files.st, "session_state", {"open": True})
+        held.opened(SimpleNamespace(kept=session))
+    assert not session.complaints
+
+
+@pytest.mark.parametrize(("value", "word"), [(np.nan, "nan"), (np.inf, "inf")])
+def test_a_weight_that_is_not_finite_is_told_with_its_file_and_its_name(value, word):
+    parts = nn.ModuleDict({"bad": nn.LSTM(1, 2), "good": nn.GRU(1, 3)}).state_dict()
+    parts["bad.weight_hh_l0"][0, 0] = value
+    app = give(at(), "weights", save(parts), "mine.safetensors")
+    (warning,) = app.warning
+    assert unescaped(warning.value) == f"mine.safetensors: bad.weight_hh_l0: must be finite, got {word}."
+    assert labels(app) == ["good"]
+    alone = {key: each for key, each in parts.items() if key.startswith("bad")}
+    give(app, "weights", save(alone), "worse.safetensors")
+    (warning,) = app.warning
+    assert unescaped(warning.value) == f"worse.safetensors: bad.weight_hh_l0: must be finite, got {word}."
+    assert labels(app) == ["good"]
+
+
+def report(app):
+    held, session = app.session_state[FILES], SimpleNamespace(values=app.session_state["page your_model"].values)
+    session.link = lambda base: f"{base}?length=40"
+    words = "mine.safetensors, net.gru: GRU 1 → 3" if held.weights else ""
+    return Taken(held, session, "https://example.org/your_model", words).report()
+
+
+def test_the_report_has_every_chart_the_files_and_no_link_that_would_not_open_them():
+    page = report(give(given_weights(), "inputs", CSV, "<rain>.csv"))
+    for each in CHARTS.values():
+        assert each.steps == "own" or escape(each.question) in page
+    for text in ("mine.safetensors, net.gru: GRU 1 → 3", "&lt;rain&gt;.csv", "net.gru", "Cells"):
+        assert text in page
+    assert "example.org" not in page
+    assert "could not be drawn" not in page
+    sample = report(at())
+    assert "the sample of rnnviz" in sample
+    assert "https://example.org/your_model?length=40" in sample

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from rnnviz.ui import own_model, tools
+from rnnviz.ui import own_away, own_model, tools
 from rnnviz.ui.controls import Session
 from rnnviz.ui.own_files import files
 from rnnviz.ui.own_model import OWN, SCENE
@@ -15,15 +15,16 @@ sample shows what training does."
 
 session = Session(OWN)
 tools.begin(session, PROMISE)
+facts, sentence = own_model.told(session)
 with st.container(gap="small"):
-    own_model.opening(session)
+    own_model.opening(session, facts)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key="bar"):
-        session.control("length", width=160)
+        session.control("length", width=140)
         session.control("loss")
         tools.reset(session)
         if not files().table:
             tools.dice(session)
         tools.share(session, own_model.LINK)
-        tools.downloads(session, own_model.downloads)
-    own_model.told(session)
-show(SCENE, tools.tells_of_the_run)
+        tools.downloads(session, own_away.downloads)
+    own_model.headline(sentence)
+show(SCENE, own_model.tells_of_the_run)
