@@ -1,6 +1,6 @@
 """Back-propagation through time: the total gradient of the loss at every state and parameter, at any size."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -64,15 +64,17 @@ def backpropagate(
     signal_clip: SignalClip | None = None,
     truncation: Truncation | None = None,
     state_gradient: tuple[np.ndarray, ...] | None = None,
+    on_the_way: Mapping[int, tuple[np.ndarray, ...]] | None = None,
 ) -> GradientFlow:
     """The backward half of `bptt`, for a network that has been run; here a gradient may be infinite.
 
     `state_gradient` enters at each stream's final state besides, as when a decoder starts from it: (∂L/∂h_n,) or
-    (∂L/∂h_n, ∂L/∂c_n), each (S, B, H) in torch's order.
+    (∂L/∂h_n, ∂L/∂c_n), each (S, B, H) in torch's order. `on_the_way` is the same for the states after other steps, of
+    a network of one direction: {step t: parts}.
     """
-    ends = [None] * len(unrolled.walks)
-    if state_gradient is not None:
-        output_gradient, ends = _split_by_entry(unrolled, output_gradient, state_gradient)
+    rests = [None] * len(unrolled.walks)
+    if state_gradient is not None or on_the_way:
+        output_gradient, rests = _split_by_entry(unrolled, output_gradient, state_gradient, on_the_way or {})
     gradient = Scaled.sparse(output_gradient)
     expect("signal_clip", signal_clip, SignalClip | None, "SignalClip or None")
     expect("truncation", truncation, Truncation | None, "Truncation or None")
@@ -82,7 +84,7 @@ def backpropagate(
             "signal_clip: cannot be combined with a sliding truncation, where every loss has a signal of its own; "
             f"allowed is None or a chunked truncation, got {shown(signal_clip)}."
         )
-    if sliding and any(end is not None for end in ends):
+    if sliding and any(rest is not None for rest in rests):
         raise ConfigError(
             "state_gradient: must be None with a sliding truncation, where every loss is of one step's output, "
             f"got {shown(state_gradient)}."
@@ -91,36 +93,52 @@ def backpropagate(
         if sliding:
             gathered = _source_by_source(unrolled, gradient, min(truncation.steps, len(output_gradient) + 1))
         else:
-            gathered = _layer_by_layer(unrolled, gradient, ends, signal_clip, truncation)
-        return gather(unrolled, gathered, gradient, ends)
+            gathered = _layer_by_layer(unrolled, gradient, rests, signal_clip, truncation)
+        return gather(unrolled, gathered, gradient, rests)
 
 
-def _split_by_entry(unrolled: Unrolled, output_gradient, state_gradient):
-    """∂L/∂output with the top layer's ∂L/∂h_n in it, and what enters besides at the end of each stream, (B, N)."""
+def backpropagate_last(unrolled: Unrolled, output_gradient, state_gradient=None, on_the_way=None) -> GradientFlow:
+    """The same for what enters the top layer last, alone: nearest to the end of each direction's walk."""
+    total, _ = _split_by_entry(unrolled, output_gradient, state_gradient, on_the_way or {})
+    only = np.zeros_like(total)
+    for walk in unrolled.walks[-unrolled.network.directions :]:
+        own, kept = (walk.stream.in_order(rows)[..., walk.stream.columns] for rows in (total, only))
+        present = np.flatnonzero(own.any(axis=(1, 2)))
+        kept[present[-1:]] = own[present[-1:]]
+    return backpropagate(unrolled, only)
+
+
+def _split_by_entry(unrolled: Unrolled, output_gradient, state_gradient, on_the_way):
+    """∂L/∂output with the top layer's ∂L/∂h in it, and what enters each stream's states besides.
+
+    That is (T, B, N) in the stream's own order, or None.
+    """
     total, batch = np.array(output_gradient), np.arange(output_gradient.shape[1])
     first = len(unrolled.walks) - unrolled.network.directions
-    ends = []
+    rests = []
     for s, walk in enumerate(unrolled.walks):
-        parts = [part[s] for part in state_gradient]
+        size = walk.stream.hidden_size
+        rows = np.zeros((*walk.inputs.shape[:2], size * len(walk.states)))
+        at_the_end = [] if state_gradient is None else [(walk.last_rows, state_gradient)]
+        for row, parts in (*at_the_end, *on_the_way.items()):
+            rows[row - 1, batch] += np.concatenate([part[s] for part in parts], axis=-1)
         if s >= first:
-            walk.stream.in_order(total)[walk.last_rows - 1, batch, walk.stream.columns] += parts[0]
-            parts[0] = np.zeros_like(parts[0])
-        ends.append(np.concatenate(parts, axis=-1) if any(part.any() for part in parts) else None)
-    return total, ends
+            walk.stream.in_order(total)[..., walk.stream.columns] += rows[..., :size]
+            rows[..., :size] = 0
+        rests.append(rows if rows.any() else None)
+    return total, rests
 
 
-def _with_end(walk: Walk, above: Scaled, end: np.ndarray | None) -> Scaled:
-    """What enters a stream on its way, rows (T, B, H), or (T, B, N) when something enters at its end."""
-    if end is None:
+def _with_rest(above: Scaled, rest: np.ndarray | None) -> Scaled:
+    """What enters a stream on its way, rows (T, B, H), or (T, B, N) when something enters its states besides."""
+    if rest is None:
         return above
-    rows = np.zeros((*above.mantissa.shape[:2], end.shape[-1]))
-    rows[walk.last_rows - 1, np.arange(len(end))] = end
-    wide = np.zeros_like(rows)
+    wide = np.zeros_like(rest)
     wide[..., : above.mantissa.shape[-1]] = above.mantissa
-    return Scaled(wide, above.exponent) + Scaled.sparse(rows)
+    return Scaled(wide, above.exponent) + Scaled.sparse(rest)
 
 
-def _layer_by_layer(unrolled: Unrolled, gradient: Scaled, ends, signal_clip, truncation) -> list[Gatherer]:
+def _layer_by_layer(unrolled: Unrolled, gradient: Scaled, rests, signal_clip, truncation) -> list[Gatherer]:
     """The usual sweep, from the top layer to the first, with one signal in which all losses are added up."""
     gathered: list[Gatherer] = []
     period = int(truncation.steps) if truncation else None
@@ -128,7 +146,7 @@ def _layer_by_layer(unrolled: Unrolled, gradient: Scaled, ends, signal_clip, tru
         here = [Gatherer(walk) for _, walk in walks]
         for side, (s, walk) in zip(here, walks, strict=True):
             above = gradient.columns(walk.stream.columns).map(walk.stream.in_order)
-            arrivals = FromAbove(_with_end(walk, above, ends[s]))
+            arrivals = FromAbove(_with_rest(above, rests[s]))
             for block in walk_back(side.walk, arrivals, signal_clip=signal_clip, period=period):
                 side.take(block)
         sides = [side.into_input.map(side.walk.stream.in_order) for side in here]

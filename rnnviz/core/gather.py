@@ -142,14 +142,14 @@ def _flat(rows: Array) -> Array:
     return rows.reshape(-1, rows.shape[-1])
 
 
-def gather(unrolled: Unrolled, gathered: list[Gatherer], gradient: Scaled, ends: list[Array | None]) -> GradientFlow:
+def gather(unrolled: Unrolled, gathered: list[Gatherer], gradient: Scaled, rests: list[Array | None]) -> GradientFlow:
     """Bring every stream into time order.
 
     Args:
         unrolled: the network, run.
         gathered: one a stream.
         gradient: ∂L/∂output, rows (T, B, K·H).
-        ends: (B, N) what enters each stream's final state besides, or None.
+        rests: (T, B, N) what enters each stream's states besides, in its own order, or None.
     """
     network = unrolled.network
     into_input = [side.into_input.map(side.walk.stream.in_order) for side in gathered[: network.directions]]
@@ -161,8 +161,8 @@ def gather(unrolled: Unrolled, gathered: list[Gatherer], gradient: Scaled, ends:
         output=unrolled.output,
         loss_log10_norm=np.array(
             [
-                _loss_log10_norm(walk, gradient, end, walk.stream.layer == network.layers - 1)
-                for walk, end in zip(unrolled.walks, ends, strict=True)
+                _loss_log10_norm(walk, gradient, rest, walk.stream.layer == network.layers - 1)
+                for walk, rest in zip(unrolled.walks, rests, strict=True)
             ]
         ),
         lengths=unrolled.walks[0].lengths,
@@ -204,18 +204,16 @@ def _parameter_parts(network: Network, gathered: list[Gatherer]) -> dict:
     }
 
 
-def _loss_log10_norm(walk: Walk, gradient: Scaled, end: Array | None, is_top: bool) -> Array:
+def _loss_log10_norm(walk: Walk, gradient: Scaled, rest: Array | None, is_top: bool) -> Array:
     """(T, B) of what the loss itself sends into a stream; most losses are at one step."""
     norms = np.full(gradient.exponent.shape[:-1], -np.inf)
     if is_top:
         own = gradient.columns(walk.stream.columns)
         present = own.present
         norms[present] = own[present].log10_norm()
-    if end is not None:
-        here = (walk.last_rows - 1, np.arange(len(end)))
-        both = np.array([walk.stream.in_order(norms)[here], Scaled.of(end).log10_norm()])
-        walk.stream.in_order(norms)[here] = log10_sum_of_squares(both, axis=0)
-    return norms
+    if rest is None:
+        return norms
+    return log10_sum_of_squares(np.array([norms, walk.stream.in_order(Scaled.sparse(rest).log10_norm())]), axis=0)
 
 
 def _saturated(side: Gatherer) -> Array:

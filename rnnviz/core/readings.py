@@ -26,6 +26,8 @@ class Reading:
         kind: "vanishing", "steady" (within 10 % a step and a factor of ten over the whole run), "exploding" or
             "undefined" (NaN).
         sentence: the same, for the screen.
+        refilled: whether new gradient enters on the way, so that growth and horizon are those of the total, which may
+            stay large although what enters at any one step does not get far.
     """
 
     stream: str
@@ -37,6 +39,7 @@ class Reading:
     memory_horizon: int
     kind: str
     sentence: str
+    refilled: bool = False
 
     @property
     def first_step(self) -> float:
@@ -112,6 +115,7 @@ def read(log10_norms: np.ndarray, stream: str, names: list[str], refilled: str =
         memory_horizon=horizon(log10_norms, HORIZON_FRACTION),
         kind=kind,
         sentence=_sentence(log10_norms, names, kind, decades, log10_growth, refilled, rounded),
+        refilled=bool(refilled),
     )
 
 

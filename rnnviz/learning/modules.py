@@ -1,6 +1,6 @@
 """Torch's recurrent modules as the engine sees them: a `Network`, and arrays in the order (T, B, ·)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ def base_of(module: object) -> type | None:
 
 
 def check_replayable(module: object, field: str = "module") -> None:
-    """Refuse what the engine cannot replay exactly.
+    """Refuse what the engine cannot replay exactly, be the masks of its dropout known.
 
     Raises:
         ConfigError: with what to do about it.
@@ -41,12 +41,17 @@ def check_replayable(module: object, field: str = "module") -> None:
         )
     if getattr(module, "proj_size", 0):
         raise ConfigError(f"{field}: must have proj_size=0, got {module.proj_size}; rebuild it without a projection.")
-    if getattr(module, "dropout", 0) and module.num_layers > 1 and module.training:
-        raise ConfigError(
-            f"{field}: must have no dropout between its layers, whose masks cannot be known, got dropout="
-            f"{module.dropout} in training mode; call .eval() on this module, or set its dropout to 0."
-        )
     _check_parameters(module, field)
+    if draws_dropout(module) and not all(value.device.type == "cpu" for value in module.parameters()):
+        raise ConfigError(
+            f"{field}: must have no dropout between its layers on a GPU, whose masks cannot be known there, got "
+            f"dropout={module.dropout} in training mode; set it to 0, or watch the other modules by `only=`."
+        )
+
+
+def draws_dropout(module: object) -> bool:
+    """Whether a pass would multiply what goes from layer to layer by random masks."""
+    return bool(getattr(module, "dropout", 0)) and module.num_layers > 1 and module.training
 
 
 def _check_parameters(module: nn.Module, field: str) -> None:
@@ -83,9 +88,7 @@ def network_of(module: nn.Module, weights: dict[str, torch.Tensor] | None = None
     >>> network_of(nn.GRU(3, 4, bidirectional=True))
     Network(cell='gru', nonlinearity='tanh')
     """
-    if weights is None:
-        check_replayable(module)
-        weights = dict(module.named_parameters())
+    weights = dict(module.named_parameters()) if weights is None else weights
     ending = "_l0" if type_is_cell(module) else ""
     parameters = {f"{name}{ending}": value for name, value in weights.items()}
     cell = (CELLS | SINGLE_CELLS)[base_of(module)]
@@ -174,24 +177,28 @@ class Question:
     initial_state: tuple[np.ndarray, ...] | None
 
     @classmethod
-    def of(cls, module: nn.Module, inputs: object, initial_state: object = None, *, weights=None) -> "Question":
-        """Take over what a module is called with, or was, when it had these weights.
+    def of(cls, module: nn.Module, network: Network, inputs: object, initial_state: object = None) -> "Question":
+        """Take over what a module is called with, when it has the weights of this network.
 
         Raises:
-            RnnvizError: for what cannot be replayed exactly, a wrong shape or a value that is not finite.
+            RnnvizError: for a wrong shape or a value that is not finite.
         """
-        network = network_of(module, weights)
         layout, array = _inputs(module, network, inputs)
         batch = array.shape[1]
         return cls(network, layout, array, _initial_state(network, layout, batch, initial_state))
 
-    def unroll(self) -> Unrolled:
-        """Run the network."""
+    @classmethod
+    def joined(cls, questions: "list[Question]") -> "Question":
+        """One question of several, each of which goes on from the state in which the one before it ends."""
+        return replace(questions[0], inputs=np.concatenate([question.inputs for question in questions]))
+
+    def unroll(self, dropout: tuple[np.ndarray, ...] = ()) -> Unrolled:
+        """Run the network, with what its layers' outputs are multiplied by on their way up: see `unroll`."""
         if self.layout.packing is None:
             lengths = np.full(self.inputs.shape[1], len(self.inputs))
         else:
             lengths = self.layout.lengths
-        return unroll_ragged(self.network, self.inputs, lengths, self.initial_state)
+        return unroll_ragged(self.network, self.inputs, lengths, self.initial_state, dropout)
 
 
 def _inputs(module: nn.Module, network: Network, inputs: object) -> tuple[Layout, np.ndarray]:

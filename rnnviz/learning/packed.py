@@ -39,7 +39,9 @@ class RaggedWalk(Walk):
         return len(self.alive) - np.argmax(self.alive[::-1], axis=0)
 
 
-def unroll_ragged(network: Network, inputs: np.ndarray, lengths: np.ndarray, initial_state=None) -> Unrolled:
+def unroll_ragged(
+    network: Network, inputs: np.ndarray, lengths: np.ndarray, initial_state=None, dropout: tuple[np.ndarray, ...] = ()
+) -> Unrolled:
     """What `unroll` does, for sequences of several lengths: those of one length run together.
 
     Args:
@@ -47,21 +49,22 @@ def unroll_ragged(network: Network, inputs: np.ndarray, lengths: np.ndarray, ini
         inputs: (T, B, D), T being the longest length; what stands beyond a sequence's end is not looked at.
         lengths: (B,), each at least 1.
         initial_state: as for `unroll`.
+        dropout: as for `unroll`.
     """
     if (lengths == len(inputs)).all():
-        return unroll(network, inputs, initial_state)
+        return unroll(network, inputs, initial_state, dropout)
     start = None if initial_state is None else state_parts(network, len(lengths), initial_state)
     merged: list[RaggedWalk] = []
     output = np.zeros((*inputs.shape[:2], network.directions * network.hidden_size))
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length)
         given = None if start is None else tuple(part[:, rows] for part in start)
-        group = unroll(network, inputs[:length, rows], given)
+        group = unroll(network, inputs[:length, rows], given, tuple(part[:length, rows] for part in dropout))
         merged = merged or [_empty(walk, len(inputs), lengths) for walk in group.walks]
         output[:length, rows] = group.output
         for whole, part in zip(merged, group.walks, strict=True):
             _place(whole, part, rows)
-    return Unrolled(network, tuple(merged), output)
+    return Unrolled(network, tuple(merged), output, dropout)
 
 
 def _empty(walk: Walk, steps: int, lengths: np.ndarray) -> RaggedWalk:

@@ -13,14 +13,21 @@ from rnnviz.core.bptt import backpropagate
 from rnnviz.core.results import GradientFlow
 from rnnviz.core.unroll import Unrolled
 from rnnviz.errors import ConfigError, RnnvizError, one_of, shown
-from rnnviz.learning.modules import Question
+from rnnviz.learning.modules import Question, check_replayable, draws_dropout, network_of
 
 Entering = tuple[np.ndarray, tuple[np.ndarray, ...] | None]  # ∂L/∂output (T, B, K·H) and ∂L/∂(h_n, c_n) (S, B, H) each
 
 
 def trace_module(module: nn.Module, inputs, loss="last", initial_state=None) -> GradientFlow:
     """See `rnnviz.trace`."""
-    question = Question.of(module, inputs, initial_state)
+    check_replayable(module)
+    if draws_dropout(module):
+        raise ConfigError(
+            "module: must have no dropout between its layers, whose masks cannot be known, got "
+            f"dropout={module.dropout} in training mode; call .eval() on this module, or watch its training with "
+            "rnnviz.watch, which sees the masks."
+        )
+    question = Question.of(module, network_of(module), inputs, initial_state)
     unrolled = question.unroll()
     if callable(loss):
         gradient, state = _by_autograd(loss, module, question, unrolled)

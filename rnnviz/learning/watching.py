@@ -1,19 +1,18 @@
 """The gradient inside the recurrent modules of a model while it trains: hooks take notes, the engine replays them."""
 
-from dataclasses import replace
-from functools import partial
-from itertools import count
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.utils.rnn import PackedSequence
 
 from rnnviz.core import drawn
 from rnnviz.core.results import GradientFlow
 from rnnviz.errors import ConfigError, expect, one_of, shown
-from rnnviz.learning.frames import Frame, Note, copied, copies_of
-from rnnviz.learning.modules import base_of, check_replayable, type_is_cell
+from rnnviz.learning.frames import Frame
+from rnnviz.learning.hearing import Hearing
+from rnnviz.learning.modules import base_of, check_replayable
+from rnnviz.learning.notes import Note
 
 NOTES_BYTES = 2**28  # when more than this waits to be replayed, the oldest is
 
@@ -28,18 +27,14 @@ class Watch:
         frames: one a watched backward pass, the film strip.
     """
 
-    def __init__(self, model: nn.Module, every: int = 1, keep: int = 1, only: tuple[str, ...] | None = None):
+    def __init__(self, model: nn.Module, every: int = 1, keep: int = 1, only: str | Sequence[str] | None = None):
         self.every, self.keep = _count("every", every), _count("keep", keep)
         self.model, self.update, self.reported = model, 0, 0
         self.frames: list[Frame] = []
-        self._next, self._calls = self.every, count()
-        self._arrived: dict[int, dict] = {}  # {backward pass: {call: {place: gradient}}}
+        self._next = self.every
         found = recurrent_modules(model, only)
         self.names = tuple(found)
-        self._handles = [
-            module.register_forward_hook(_Ear(self, name), with_kwargs=True, prepend=True)
-            for name, module in found.items()
-        ]
+        self._hearing = Hearing(found, self._wanted, self._heard)
 
     def __enter__(self) -> "Watch":
         return self
@@ -53,13 +48,11 @@ class Watch:
     @property
     def closed(self) -> bool:
         """Whether the hooks are gone."""
-        return not self._handles
+        return self._hearing.closed
 
     def close(self) -> None:
-        """Take the hooks off the model; what was found stays."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles, self._arrived = [], {}
+        """Take the hooks off the model; what was found stays, and a pass of before is still heard when it goes back."""
+        self._hearing.close()
 
     @property
     def kept(self) -> dict[int, dict[str, GradientFlow]]:
@@ -74,14 +67,20 @@ class Watch:
     def horizon(self, name: str | None = None) -> int:
         """How many steps back the latest gradient of a module stays above 1 % of what it was at the loss.
 
-        Of the stream that the flow's `verdict` reads; with one module watched, its name may be left out.
+        Of the stream that the flow's `verdict` reads. Where the loss sends gradient in at many steps, it is that of
+        what enters at the last of them alone: in the total, every step's own loss would hide the forgetting.
+
+        Args:
+            name: of the module; with one module watched it may be left out.
 
         Raises:
-            ConfigError: for a name of which there is no flow (yet), or none because of values that are not finite.
+            ConfigError: for a name of which there is no flow (yet), or when the latest pass could not be replayed.
         """
-        flows = self.flows
-        self._check_finite(name, flows)
-        return int(flows[self._one(name, flows)].verdict.memory_horizon)
+        name = self._one(name)
+        latest = next(frame.modules[name] for frame in reversed(self.frames) if name in frame.modules)
+        if latest.note:
+            raise ConfigError(latest.note)
+        return int(latest.verdict.memory_horizon)
 
     def strip(self, name: str | None = None) -> dict[int, np.ndarray]:
         """{update: (n,) log10 norms from the furthest step to the loss} of every frame in which a module has a flow.
@@ -90,12 +89,14 @@ class Watch:
             name: of the module; with one module watched it may be left out.
 
         Raises:
-            ConfigError: for a name of which there is no flow (yet).
+            ConfigError: for a name of which there is no flow (yet), or when no pass could be replayed.
         """
-        seen = [frame for frame in self.frames if any(each.curve is not None for each in frame.modules.values())]
-        name = self._one(name, {found for frame in seen for found in frame.modules})
-        found = {frame.update: frame.modules.get(name) for frame in seen}
-        return {update: each.curve for update, each in found.items() if each is not None and each.curve is not None}
+        name = self._one(name)
+        found = {frame.update: frame.modules[name] for frame in self.frames if name in frame.modules}
+        curves = {update: each.curve for update, each in found.items() if each.curve is not None}
+        if not curves:
+            raise ConfigError(list(found.values())[-1].note)
+        return curves
 
     def figure(self, name: str | None = None, theme: str = "light"):
         """The film strip of a module as a `plotly.graph_objects.Figure`: how far back its gradient reaches, over time.
@@ -111,58 +112,34 @@ class Watch:
         """Draw `figure` where plotly draws: below a notebook's cell, or in a browser."""
         self.figure(name, theme).show()
 
-    def _one(self, name: str | None, known) -> str:
+    def _one(self, name: str | None) -> str:
         """The asked name, or the only one that is watched."""
+        known = list(dict.fromkeys(name for frame in self.frames for name in frame.modules))
+        if not known:
+            raise ConfigError(self._why_nothing())
         name = self.names[0] if name is None and len(self.names) == 1 else name
-        one_of("name", name, known or ["a module's name after a watched backward pass"])
+        if name not in known:
+            raise ConfigError(f"name: must be {_listed(known)}, got {shown(name)}.")
         return name
 
-    def _check_finite(self, name: str | None, flows: dict) -> None:
-        """Refuse, in the words of the latest glimpse, when that is why the kept frames have no flow."""
-        name = self.names[0] if name is None and len(self.names) == 1 else name
-        notes = [frame.modules[name].note for frame in self.frames[-self.keep :] if name in frame.modules]
-        if name not in flows and any(notes):
-            raise ConfigError(notes[-1])
+    def _why_nothing(self) -> str:
+        """Why there is no frame."""
+        names = _listed(self.names)
+        if not self._hearing.passes:
+            return f"watch: must see a pass of {names}, got none; call the module itself and not its forward()."
+        if not self.update:
+            return f"watch: must see a backward pass that reaches {names}, got none yet."
+        return f"watch: must see the backward pass number {self._next} (every={self.every}), got {self.update} so far."
 
-    def listen(self, name: str, module: nn.Module, given: tuple, output: object) -> None:
-        """Note a forward pass, and ask to hear of its gradients."""
-        tensors = _tensors(name, output)
-        if not torch.is_grad_enabled() or not any(tensor.requires_grad for tensor in tensors):
-            return
-        call = (next(self._calls), self._note(name, module, given)) if self.update + 1 >= self._next else None
-        for place, tensor in enumerate(tensors):
-            if tensor.requires_grad:  # at the node, behind whatever a user's own hooks make of the gradient
-                tensor.grad_fn.register_prehook(partial(self._arrive, call, place, tensor.output_nr))
+    def _wanted(self) -> bool:
+        return not self.closed and self.update + 1 >= self._next
 
-    def _note(self, name: str, module: nn.Module, given: tuple) -> Note:
-        """Copies as of now, so that an update before the replay changes nothing."""
-        check_replayable(module, name)
-        return Note(name, module, {key: copied(value) for key, value in module.named_parameters()}, copies_of(given))
-
-    def _arrive(self, call: tuple[int, Note] | None, place: int, number: int, gradients: tuple) -> None:
-        """Note what came back to one output of a pass, in the middle of a backward pass."""
-        if self.closed or (gradient := gradients[number]) is None:
-            return
-        if torch.is_grad_enabled():
-            raise ConfigError(
-                "watch: must see plain backward passes, got create_graph=True, whose second pass cannot be replayed; "
-                "close the watch around it."
-            )
-        task = torch._C._current_graph_task_id()  # of this backward pass; another may run within it, or have failed
-        if task not in self._arrived:
-            self._arrived[task] = {}
-            torch.autograd.Variable._execution_engine.queue_callback(partial(self._finish, task))
-        if call is not None:
-            self._arrived[task].setdefault(call, {})[place] = copied(gradient)
-
-    def _finish(self, task: int) -> None:
-        """Make a frame of what arrived, when the whole backward pass is over."""
-        arrived = sorted(self._arrived.pop(task, {}).items(), key=lambda item: item[0][0])
+    def _heard(self, notes: list[Note]) -> None:
+        """Count a backward pass, and make a frame of what was noted for it."""
         self.update += 1
-        if self.closed or self.update < self._next or not arrived:
+        if not notes or self.update < self._next:
             return
         self._next = (self.update // self.every + 1) * self.every
-        notes = [replace(note, gradients=gradients) for (_, note), gradients in arrived]
         self.frames.append(Frame(self.update, gradient_norm(self.model), notes))
         if len(self.frames) > self.keep:
             self.frames[-self.keep - 1].age()
@@ -178,52 +155,28 @@ class Watch:
             frame.look()
 
 
-class _Ear:
-    """A forward hook. A copied or a pickled model gets one that is deaf, and not the whole watch."""
-
-    def __init__(self, watch: Watch, name: str):
-        self.watch, self.name = watch, name
-
-    def __call__(self, module, args, kwargs, output) -> None:
-        given = (*args, *(kwargs[key] for key in ("input", "hx") if key in kwargs))
-        self.watch.listen(self.name, module, given, output)
-
-    def __reduce__(self):
-        return _deaf, ()
-
-
-def _deaf():
-    return ignore
-
-
-def ignore(module, args, kwargs, output) -> None:
-    """Do nothing: what a copy of a watched model has for a hook."""
-
-
-def recurrent_modules(model: nn.Module, only: tuple[str, ...] | None = None) -> dict[str, nn.Module]:
+def recurrent_modules(model: nn.Module, only: str | Sequence[str] | None = None) -> dict[str, nn.Module]:
     """{qualified name: module} of what can be watched in a model; the model itself goes by the name of its class.
 
     Raises:
         ConfigError: when there is none, or one that cannot be replayed exactly.
     """
+    if isinstance(model, list | tuple):
+        raise ConfigError("model: must be one torch.nn.Module, got several; put them into a torch.nn.ModuleList.")
     expect("model", model, nn.Module, "torch.nn.Module")
     found = {}
     for name, module in model.named_modules():
         _check_plain(module)
         if base_of(module):
             found[name or type(module).__name__] = module
-    for name in only or ():
+    wanted = (only,) if isinstance(only, str) else only
+    for name in wanted or ():
         one_of("only", name, found or ["a recurrent module's name"])
-    found = {name: module for name, module in found.items() if only is None or name in only}
+    found = {name: module for name, module in found.items() if wanted is None or name in wanted}
     if not found:
         raise ConfigError(f"model: must have a torch.nn RNN, LSTM or GRU in it, got {shown(type(model).__name__)}.")
     for name, module in found.items():
-        if type_is_cell(module):
-            raise ConfigError(
-                f"model: may have no {type(module).__name__} among its watched modules, whose loop the watch cannot "
-                f"see, got {name!r}; give `only=` the others' names, and trace the cell with rnnviz.trace."
-            )
-        check_replayable(module, name)
+        check_replayable(module, f"module {name!r}")
     return found
 
 
@@ -245,19 +198,15 @@ def gradient_norm(model: nn.Module) -> float:
     return float(torch.nn.utils.get_total_norm(gradients)) if gradients else 0.0
 
 
-def _tensors(name: str, output: object) -> list[torch.Tensor]:
-    """Output, h_n and c_n, of what a module returned."""
-    if not (isinstance(output, tuple) and len(output) == 2):
-        raise ConfigError(
-            f"model: must return (output, state) from {name!r}, got {shown(output)}; begin to watch after the hook "
-            "that returns something else."
-        )
-    first, state = output
-    first = first.data if isinstance(first, PackedSequence) else first
-    return [first, *(state if isinstance(state, tuple) else (state,))]
-
-
 def _count(name: str, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ConfigError(f"{name}: must be a whole number of at least 1, got {shown(value)}.")
     return value
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names in a sentence, a module's further calls in brackets behind it."""
+    calls = [name for name in names if "#" in name]
+    first = [repr(name) for name in names if name not in calls]
+    listed = ", ".join(first[:-1]) + " or " * (len(first) > 1) + first[-1]
+    return f"{listed} (or a further call of one, up to {calls[-1]!r})" if calls else listed

@@ -167,17 +167,94 @@ def test_the_gradient_before_a_state_is_changed_in_place_is_that_of_the_module()
     assert_same_gradients(watch.flows["RNN"], module)
 
 
+@pytest.mark.parametrize("settings", [{}, {"batch_first": True}, {"batch_first": True, "bidirectional": True}], ids=str)
+@pytest.mark.parametrize("change", [lambda o: o.mul_(3.0), lambda o: o.relu_(), lambda o: o[:, 1:].add_(o[:, :-1] * 2)])
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_an_output_that_is_changed_in_place_is_heard_as_it_was(kind, change, settings):
+    """With `batch_first` an LSTM's output is a view of what it made, and torch hangs the change behind that."""
+    module, inputs = made(lambda: kind(D, H, **settings)), batches()[0]
+    inputs.requires_grad_()
+    with rnnviz.watch(module) as watch:
+        output, state = module(inputs)
+        change(output)
+        (output.square().sum() + (state[0] if kind is nn.LSTM else state).sin().sum()).backward()
+    (flow,) = watch.flows.values()
+    assert_same_gradients(flow, module)
+    gradient = flow.input_gradient.swapaxes(0, 1) if "batch_first" in settings else flow.input_gradient
+    assert_close(gradient, inputs.grad)
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_without_a_batch_axis_too(batched):
+    module, inputs = made(lambda: nn.LSTM(D, H, batch_first=True)), batches()[0]
+    with rnnviz.watch(module) as watch:
+        output, (h, _) = module(inputs if batched else inputs[0])
+        output.mul_(2.0)
+        (output.square().sum() + h.mul_(3.0).sum()).backward()
+    assert_same_gradients(watch.flows["LSTM"], module)
+
+
+def test_a_global_hook_that_changes_the_output_is_not_mistaken_for_the_module():
+    module = made(lambda: nn.GRU(D, H))
+    handle = nn.modules.module.register_module_forward_hook(
+        lambda module, args, output: (output[0] * 3, output[1]) if isinstance(module, nn.GRU) else None
+    )
+    try:
+        with rnnviz.watch(module) as watch:
+            module(batches()[0])[0].sum().backward()
+    finally:
+        handle.remove()
+    assert watch.flows == {}
+    assert_clear(refusal(watch.horizon), "module 'GRU'")
+    assert "away from its replay" in refusal(watch.horizon)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_where_every_step_has_a_loss_the_horizon_is_that_of_the_last_one_alone(cell):
+    """The total stays large at every step, whatever the network forgets."""
+    module = made(lambda: {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[cell](D, H))
+    inputs = torch.randn(40, B, D, dtype=torch.float64)
+    with torch.no_grad():
+        module.weight_hh_l0.mul_(0.3)
+    with rnnviz.watch(module) as watch:
+        module(inputs)[0].square().sum().backward()
+        glimpse = watch.frames[0].modules[watch.names[0]]
+    total = watch.flows[watch.names[0]]
+    assert total.verdict.refilled
+    assert total.verdict.memory_horizon == 39
+    output = module(inputs)[0].detach().numpy()
+    last = np.zeros((40, B, H))
+    last[-1] = 2 * output[-1]
+    alone = rnnviz.trace(module, inputs, last)
+    assert watch.horizon() == alone.verdict.memory_horizon < 20
+    assert glimpse.entries == 40
+    np.testing.assert_allclose(glimpse.curve, alone.profile[0, 1:], rtol=1e-9)
+    assert f"reaches {alone.verdict.memory_horizon} of 39 steps" in watch.figure().layout.title.text.replace(
+        "<br>", " "
+    )
+
+
+def test_of_a_padded_batch_the_horizon_is_that_of_its_longest_sequences():
+    module, inputs, lengths = made(lambda: nn.GRU(D, H)), batches()[0].swapaxes(0, 1), torch.tensor([5, 9, 7])
+    with rnnviz.watch(module) as watch:
+        module(inputs)[0][lengths - 1, torch.arange(B)].sum().backward()
+    only = np.zeros((T, B, H))
+    only[-1, 1] = 1.0
+    assert watch.frames[0].modules["GRU"].entries == 3
+    assert watch.horizon() == rnnviz.trace(module, inputs, only).verdict.memory_horizon
+
+
 def test_a_module_that_is_called_several_times_has_a_flow_for_each_call_in_order():
     module, (first, second) = made(lambda: nn.GRU(D, H, batch_first=True)), batches(2)
     with rnnviz.watch(module) as watch:
         output, state = module(first)
-        again, _ = module(second, state)
+        again, _ = module(second, 2 * state)
         (output.sum() + again.square().sum()).backward()
     flows = [watch.flows[name] for name in ("GRU", "GRU#2")]
     for name, value in module.named_parameters():
         assert_close(sum(flow.parameter_gradients[name] for flow in flows), value.grad)
-    assert_close(flows[1].hidden[0, 0], state[0].detach())
-    assert_close(flows[1].adjoint[0, 0], flows[0].adjoint[0, -1] - 1.0)  # the first loss adds 1 to each last state
+    assert_close(flows[1].hidden[0, 0], 2 * state[0].detach())
+    assert_close(2 * flows[1].adjoint[0, 0], flows[0].adjoint[0, -1] - 1.0)  # the first loss adds 1 to each last state
 
 
 def test_passes_without_gradient_do_not_count():
@@ -335,8 +412,10 @@ def test_an_error_within_the_block_takes_the_hooks_off():
         fails()
     assert watch.closed
     assert not module._forward_hooks
-    output[0].sum().backward()  # through a graph that is older than the end of the watch
-    assert watch.update == 0
+    output[0].sum().backward()  # a pass that was heard
+    assert watch.update == 1
+    module(batches()[0])[0].sum().backward()  # and one that was not
+    assert watch.update == 1
 
 
 def test_it_works_without_a_with_statement_and_keeps_no_graph():
@@ -364,10 +443,10 @@ class Loops(nn.Module):
 
 
 REFUSED = {
-    "dropout": (lambda: Tagger(dropout=0.5), {}, "encoder", "call .eval()"),
+    "a projection": (lambda: nn.Sequential(nn.LSTM(D, H, proj_size=2)), {}, "module '0'", "proj_size=0, got 2"),
+    "several": (lambda: [nn.GRU(D, H), nn.GRU(D, H)], {}, "model", "nn.ModuleList"),
     "no recurrence": (lambda: nn.Linear(2, 2), {}, "model", "got 'Linear'"),
     "no module": (lambda: "a model", {}, "model", "got 'a model'"),
-    "a cell": (Loops, {}, "model", "got 'cell'; give `only="),
     "wrapped": (lambda: nn.DataParallel(nn.GRU(D, H)), {}, "model", "got a DataParallel; watch the model itself"),
     "compiled": (
         lambda: torch.compile(nn.GRU(D, H), backend="eager"),
@@ -389,29 +468,41 @@ def test_what_cannot_be_watched_is_refused_in_a_sentence(case):
     assert words in message, message
 
 
-def test_a_cell_beside_other_modules_can_be_left_out():
-    with rnnviz.watch(Loops(), only=("rnn",)) as watch:
+@pytest.mark.parametrize("only", ["rnn", ("rnn",)])
+def test_one_module_alone_can_be_watched(only):
+    with rnnviz.watch(Loops(), only=only) as watch:
         assert watch.names == ("rnn",)
 
 
-def test_dropout_that_is_switched_on_later_is_refused_in_the_forward_pass():
-    model = made(dropout=0.5).eval()
-    with rnnviz.watch(model):
-        message = refusal(model.train(), batches()[0])
-    assert_clear(message, "module")
-
-
-def test_a_graph_of_the_gradient_is_refused():
+def test_what_cannot_be_replayed_later_on_is_said_when_it_is_asked_for_and_never_stops_the_training():
     module = made(lambda: nn.RNN(D, H))
-    with rnnviz.watch(module):
+    with rnnviz.watch(module) as watch:
+        module(torch.ones(3, 1, D).double())[0].sum().backward()
+        assert watch.horizon() == 2
         loss = module(torch.ones(3, 1, D).double())[0].sum()
-        message = refusal(torch.autograd.grad, loss, module.weight_hh_l0, create_graph=True)
-    assert_clear(message, "watch")
+        torch.autograd.grad(loss, module.weight_hh_l0, create_graph=True)
+        message = refusal(watch.horizon)
+        module.forward = lambda *arguments: nn.RNN.forward(module, *arguments)
+        module(torch.ones(3, 1, D).double())[0].sum().backward()
+    assert_clear(message, "module 'RNN'")
+    assert "create_graph" in message
+    assert_clear(refusal(watch.horizon), "module 'RNN'")
+    assert "forward" in refusal(watch.horizon)
+    assert list(watch.strip()) == [1]
 
 
-def test_before_the_first_frame_there_is_no_horizon():
-    with rnnviz.watch(made()) as watch:
-        assert_clear(refusal(watch.horizon, "encoder"), "name")
+def test_why_there_is_no_frame_yet_is_a_sentence():
+    model = made()
+    with rnnviz.watch(model, every=3) as watch:
+        model.encoder.forward(batches()[0])
+        assert_clear(refusal(watch.horizon, "encoder"), "forward()")
+        loss = model(batches()[0]).sum()
+        assert_clear(refusal(watch.horizon), "backward pass that reaches 'encoder' or 'inner.decoder'")
+        loss.backward()
+        assert_clear(refusal(watch.show), "number 3 (every=3), got 1")
+        for _ in range(2):
+            model(batches()[0]).sum().backward()
+        assert_clear(refusal(watch.horizon), "name: must be 'encoder' or 'inner.decoder', got None")
 
 
 def test_the_film_strip_shows_what_the_frames_found():
@@ -442,7 +533,7 @@ def test_the_film_strip_shows_what_the_frames_found():
 def test_a_film_strip_of_nothing_is_a_sentence(name):
     with (
         rnnviz.watch(nn.ModuleDict({"a": nn.RNN(2, 3), "b": nn.RNN(2, 3)})) as watch,
-        pytest.raises(rnnviz.RnnvizError, match="name: must be"),
+        pytest.raises(rnnviz.RnnvizError, match="a pass of 'a' or 'b', got none"),
     ):
         watch.figure(name)
 
