@@ -113,7 +113,13 @@ def _executor(workers: int) -> Executor | nullcontext:
     """Ctrl-C is for the parent alone: a worker that dies of it can take the pool's lock with it."""
     if workers == 1:
         return nullcontext()
-    return ProcessPoolExecutor(workers, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"))
+    ours = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which processes that are started now inherit
+    try:
+        pool.submit(int)  # starts them all
+    finally:
+        signal.signal(signal.SIGINT, ours)
+    return pool
 
 
 @contextmanager

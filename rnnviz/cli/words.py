@@ -23,8 +23,4 @@ def told(run: Run) -> None:
 
 def _line(reading: Reading) -> str:
     half = f"{reading.half_life:.3g}" if np.isfinite(reading.half_life) else "never"
-    return f"{reading.growth_per_step:>11.4g}  {half:>9}  {_horizon(reading):>14}"
-
-
-def _horizon(reading: Reading) -> str:
-    return f"{reading.memory_horizon:g} of {reading.steps:g}"
+    return f"{reading.growth_per_step:>11.4g}  {half:>9}  {reading.reach:>14}"

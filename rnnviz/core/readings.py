@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 HORIZON_FRACTION = 0.01
-OWN_LOSSES, LAYER_ABOVE = "Each step's own loss", "The layer above"
+OWN_LOSSES, LAYER_ABOVE = "The loss at other steps", "The layer above"
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 STEADY_DECADES, STEADY_GROWTH = 1.0, 1.1
 
@@ -26,8 +26,8 @@ class Reading:
         kind: "vanishing", "steady" (within 10 % a step and a factor of ten over the whole run), "exploding" or
             "undefined" (NaN).
         sentence: the same, for the screen.
-        refilled: whether new gradient enters on the way, so that growth and horizon are those of the total, which may
-            stay large although what enters at any one step does not get far.
+        refilled: what lets new gradient enter on the way, `OWN_LOSSES` or `LAYER_ABOVE`; "" for nothing. Growth and
+            horizon are then those of the total, which may stay large although what enters at one step does not get far.
     """
 
     stream: str
@@ -39,7 +39,7 @@ class Reading:
     memory_horizon: int
     kind: str
     sentence: str
-    refilled: bool = False
+    refilled: str = ""
 
     @property
     def first_step(self) -> float:
@@ -50,6 +50,11 @@ class Reading:
         if self.steps == 1 or not np.isfinite(self.decades) or self.growth_per_step == 0:
             return np.nan
         return float(self.decades - (self.steps - 1) * np.log10(self.growth_per_step))
+
+    @property
+    def reach(self) -> str:
+        """The memory horizon for a table, "6 of 39"; "–" where losses at other steps hide it."""
+        return "–" if self.refilled == OWN_LOSSES else f"{self.memory_horizon} of {self.steps}"
 
     def named(self) -> "Reading":
         """The same, with the stream's name in front of the sentence."""
@@ -115,7 +120,7 @@ def read(log10_norms: np.ndarray, stream: str, names: list[str], refilled: str =
         memory_horizon=horizon(log10_norms, HORIZON_FRACTION),
         kind=kind,
         sentence=_sentence(log10_norms, names, kind, decades, log10_growth, refilled, rounded),
-        refilled=bool(refilled),
+        refilled=refilled,
     )
 
 
@@ -138,7 +143,7 @@ def _steps_for(log10_factor: float, log10_growth: float) -> float:
 
 def _sentence(log10_norms, names, kind, decades, log10_growth, refilled, rounded) -> str:
     if log10_norms[-1] == -np.inf:
-        return f"No gradient arrives at {names[-1]}: the loss does not depend on it."
+        return f"No gradient arrives at {names[-1]}: the loss does not depend on it, or its slope there is exactly 0."
     if kind == "undefined":
         return "The gradient is not a number: the forward run left float64 before the loss, or the loss itself did."
     if decades == -np.inf:

@@ -34,7 +34,7 @@ TABLE = """<div>
 </table>
 {findings}<p>T {steps}, B {batch}, H {units}. Charts: <code>.show({charts})</code></p>
 </div>"""
-ROW = "<tr><td>{}</td><td>{:.4g}</td><td>{:.3g}</td><td>{} of {}</td></tr>"
+ROW = "<tr><td>{}</td><td>{:.4g}</td><td>{:.3g}</td><td>{}</td></tr>"
 
 
 SWEEP_TABLE = """<table>
@@ -113,7 +113,7 @@ def _flow_html(flow: GradientFlow) -> str:
     """The verdict, a line for every layer and direction, and what must be known beside."""
     _, _, batch, units = flow.hidden.shape
     rows = [
-        ROW.format(escape(stream.label), r.growth_per_step, r.half_life, r.memory_horizon, r.steps)
+        ROW.format(escape(stream.label), r.growth_per_step, r.half_life, r.reach)
         for stream, r in zip(flow.streams, flow.readings, strict=True)
     ]
     return TABLE.format(

@@ -75,7 +75,10 @@ def test_a_dead_unit():
 def test_no_gradient_at_all():
     reading = rnnviz.bptt(scalar_rnn(1.0), np.ones((9, 1, 1)), np.zeros((9, 1, 1))).verdict
     assert reading.kind == "vanishing"
-    assert reading.sentence == "No gradient arrives at step 9: the loss does not depend on it."
+    assert (
+        reading.sentence
+        == "No gradient arrives at step 9: the loss does not depend on it, or its slope there is exactly 0."
+    )
     assert reading.memory_horizon == 0
 
 
@@ -102,8 +105,8 @@ def test_losses_at_every_step_refill_the_gradient():
     assert flow.verdict.kind == "steady"
     share = power_text(flow.profile[0, 1] - flow.profile[0, 50])
     assert flow.verdict.sentence == (
-        f"Each step's own loss refills the gradient, so its total at step 1 is {share} times that at step 50; how far "
-        "one loss reaches shows only in the itemised gradient."
+        f"The loss at other steps refills the gradient, so its total at step 1 is {share} times that at step 50; how "
+        "far one loss reaches shows only in the itemised gradient."
     )
 
 
