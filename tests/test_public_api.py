@@ -13,7 +13,7 @@ CONTRACT = {
     "clip_by_value": "gradients, limit",
     "SignalClip": "kind, limit",
     "Truncation": "kind, steps",
-    "trace": "module, inputs, loss='last', initial_state=None",
+    "trace": f"module, inputs, loss='last', initial_state=None, want={rnnviz.GradientFlow!r}",
     "watch": "model, every=1, keep=1, only=None",
     "load": "path",
 }

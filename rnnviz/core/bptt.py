@@ -74,7 +74,7 @@ def backpropagate(
     """
     rests = [None] * len(unrolled.walks)
     if state_gradient is not None or on_the_way:
-        output_gradient, rests = _split_by_entry(unrolled, output_gradient, state_gradient, on_the_way or {})
+        output_gradient, rests = split_by_entry(unrolled, output_gradient, state_gradient, on_the_way or {})
     gradient = Scaled.sparse(output_gradient)
     expect("signal_clip", signal_clip, SignalClip | None, "SignalClip or None")
     expect("truncation", truncation, Truncation | None, "Truncation or None")
@@ -99,7 +99,7 @@ def backpropagate(
 
 def backpropagate_last(unrolled: Unrolled, output_gradient, state_gradient=None, on_the_way=None) -> GradientFlow:
     """The same for what enters the top layer last, alone: nearest to the end of each direction's walk."""
-    total, _ = _split_by_entry(unrolled, output_gradient, state_gradient, on_the_way or {})
+    total, _ = split_by_entry(unrolled, output_gradient, state_gradient, on_the_way or {})
     only = np.zeros_like(total)
     for walk in unrolled.walks[-unrolled.network.directions :]:
         own, kept = (walk.stream.in_order(rows)[..., walk.stream.columns] for rows in (total, only))
@@ -108,7 +108,7 @@ def backpropagate_last(unrolled: Unrolled, output_gradient, state_gradient=None,
     return backpropagate(unrolled, only)
 
 
-def _split_by_entry(unrolled: Unrolled, output_gradient, state_gradient, on_the_way):
+def split_by_entry(unrolled: Unrolled, output_gradient, state_gradient, on_the_way):
     """∂L/∂output with the top layer's ∂L/∂h in it, and what enters each stream's states besides.
 
     That is (T, B, N) in the stream's own order, or None.

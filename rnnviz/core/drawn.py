@@ -28,7 +28,7 @@ class Drawn:
         Raises:
             RnnvizError: for a chart that does not exist or cannot be drawn from this result, or without plotly.
         """
-        return _drawer().figure_of(self, chart or self.charts[0], theme)
+        return loaded().figure_of(self, chart or self.charts[0], theme)
 
     def show(self, *charts: str, theme: str = "light") -> None:
         """Draw charts of the app where plotly draws: below a notebook's cell, or in a browser.
@@ -46,7 +46,7 @@ class Drawn:
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, object]:
         """What a notebook shows of a cell's last line: the first chart, and a table where no chart can be drawn."""
         try:
-            return _drawer().bundle_of(self)
+            return loaded().bundle_of(self)
         except RnnvizError:  # without plotly there are words
             return {"text/plain": repr(self)}
 
@@ -54,7 +54,12 @@ class Drawn:
         return self._repr_mimebundle_().get("text/html")
 
 
-def _drawer() -> ModuleType:
+def loaded() -> ModuleType:
+    """Whoever draws.
+
+    Raises:
+        RnnvizError: when what it draws with is not installed.
+    """
     try:
         return drawer()
     except ModuleNotFoundError as missing:

@@ -3,13 +3,15 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from rnnviz.core.results import GradientFlow, ItemisedFlow
 from rnnviz.errors import RnnvizError, expect, one_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from torch import nn
 
-    from rnnviz.core.results import GradientFlow
     from rnnviz.experiments.config import Config
     from rnnviz.experiments.training import Training
     from rnnviz.learning.training import Trainer
@@ -97,7 +99,9 @@ def train(training: "Training | None" = None, **settings) -> "Trainer":
     return Trainer(asked)
 
 
-def trace(module: "nn.Module", inputs, loss="last", initial_state=None) -> "GradientFlow":
+def trace(
+    module: "nn.Module", inputs, loss="last", initial_state=None, want: type = GradientFlow
+) -> GradientFlow | ItemisedFlow:
     """Run a torch module of yours over a sequence, and see the gradient at every step inside it.
 
     The module itself is neither run nor changed: its weights are taken as they are, and forward and backward pass are
@@ -112,6 +116,8 @@ def trace(module: "nn.Module", inputs, loss="last", initial_state=None) -> "Grad
             module's own layout; or a function `output -> scalar` or `(output, state) -> scalar` of what the module
             would return, tensors of the module's dtype and on its device, through which torch finds the gradient.
         initial_state: `h0`, or `(h0, c0)` for an LSTM, as the module takes it; zero when None.
+        want: `GradientFlow`, the default, or `ItemisedFlow`: how far back what the loss sends into each step reaches on
+            its own, which the total hides where every step has a loss.
 
     Returns:
         A time-major `GradientFlow` over all layers and directions, its parameters under the names of `state_dict()`
@@ -133,17 +139,24 @@ def trace(module: "nn.Module", inputs, loss="last", initial_state=None) -> "Grad
         from rnnviz.learning.tracing import trace_module
     except ModuleNotFoundError as missing:
         raise _without("trace", missing) from None
-    return trace_module(module, inputs, loss, initial_state)
+    return trace_module(module, inputs, loss, initial_state, want)
 
 
-def watch(model: "nn.Module", every: int = 1, keep: int = 1, only: tuple[str, ...] | None = None) -> "Watch":
-    """Watch the gradient inside every `nn.RNN`, `nn.LSTM` and `nn.GRU` of a model while you train it.
+def watch(model: "nn.Module", every: int = 1, keep: int = 1, only: "str | Sequence[str] | None" = None) -> "Watch":
+    """Watch the gradient inside every `nn.RNN`, `nn.LSTM`, `nn.GRU` and cell of a model while you train it.
 
     Hooks note what each module is called with, its weights at that moment, and what your own loss sends back into what
     it returned: ∂L/∂output, ∂L/∂h_n and ∂L/∂c_n. A watched pass is replayed in float64 when its frame is first looked
     at, which takes about as long as the module's own forward and backward pass in float64 (or when more than 256 MB of
     notes are waiting). Nothing in the model or its training changes, bit for bit; the replay's gradients differ from
     those of a float32 module by its rounding, some 1e-6.
+
+    Calls of a module that go on from the state of its last call, untouched, are one flow: a decoder that runs step by
+    step, a sequence in chunks, an `nn.LSTMCell` in a loop of your own. What the loss reads of a state on the way enters
+    there. Between two directions, and after a `.detach()` or any change of the state, each call is a flow of its own.
+    Where the loss sends gradient in at many steps, `horizon`, the film strip and what goes to a logger are those of
+    what enters last, alone: in the total, every step's own loss would hide the forgetting. Dropout between layers is
+    replayed with the masks of the pass, drawn again from where torch's generator stood (on the CPU).
 
     Every backward pass counts, also one that only adds to `.grad` and each one within a reentrant checkpoint; passes
     without gradient (`no_grad`, evaluation) do not. Under autocast the replay takes the weights in full precision, so
@@ -154,15 +167,17 @@ def watch(model: "nn.Module", every: int = 1, keep: int = 1, only: tuple[str, ..
         model: any module, in which recurrent ones are found by their qualified names (its class' name for itself).
         every: look at every n-th backward pass only.
         keep: of how many of the latest frames the full flows are kept; the film strip itself has small records.
-        only: names of the modules to watch; None for all.
+        only: the name or names of the modules to watch; None for all.
 
     Returns:
         A `Watch`, for use in a `with` statement or to be ended by its `close()`.
 
     Raises:
-        RnnvizError: for a model that has no recurrent module, or one that cannot be replayed exactly: with dropout
-            between layers in training mode, projections, a forward of your own, cells that you loop over yourself, or
-            wrapped by DataParallel, compiled or scripted. A backward pass with `create_graph=True` is refused.
+        RnnvizError: for a model that has no recurrent module, or one that cannot be replayed exactly: with projections,
+            a forward of your own, dropout between layers in training mode on a GPU, or wrapped by DataParallel,
+            compiled or scripted. Once the training runs, nothing is raised within it: what cannot be replayed (also a
+            backward pass with `create_graph=True`, or a replay that comes to another output than the module did) is
+            said when you ask for it, and stands in its frame's `note`.
 
     >>> import torch, rnnviz
     >>> lstm = torch.nn.LSTM(3, 8)

@@ -9,8 +9,9 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
 from rnnviz.core.arrays import finite_array
-from rnnviz.core.bptt import backpropagate
-from rnnviz.core.results import GradientFlow
+from rnnviz.core.bptt import backpropagate, split_by_entry
+from rnnviz.core.itemised import itemise
+from rnnviz.core.results import GradientFlow, ItemisedFlow
 from rnnviz.core.unroll import Unrolled
 from rnnviz.errors import ConfigError, RnnvizError, one_of, shown
 from rnnviz.learning.modules import Question, check_replayable, draws_dropout, network_of
@@ -18,8 +19,9 @@ from rnnviz.learning.modules import Question, check_replayable, draws_dropout, n
 Entering = tuple[np.ndarray, tuple[np.ndarray, ...] | None]  # ∂L/∂output (T, B, K·H) and ∂L/∂(h_n, c_n) (S, B, H) each
 
 
-def trace_module(module: nn.Module, inputs, loss="last", initial_state=None) -> GradientFlow:
+def trace_module(module, inputs, loss="last", initial_state=None, want=GradientFlow) -> GradientFlow | ItemisedFlow:
     """See `rnnviz.trace`."""
+    one_of("want", want, (GradientFlow, ItemisedFlow))
     check_replayable(module)
     if draws_dropout(module):
         raise ConfigError(
@@ -36,7 +38,15 @@ def trace_module(module: nn.Module, inputs, loss="last", initial_state=None) -> 
         gradient, state = _last(question, unrolled) if loss == "last" else (_every(question, unrolled), None)
     else:
         gradient, state = _given(loss, question, unrolled), None
-    return backpropagate(unrolled, gradient, state_gradient=state)
+    if want is GradientFlow:
+        return backpropagate(unrolled, gradient, state_gradient=state)
+    if state is not None:
+        gradient, rests = split_by_entry(unrolled, gradient, state, {})
+        if any(rest is not None for rest in rests):
+            raise ConfigError(
+                "want: must be GradientFlow for a loss that reads c_n or a lower layer's h_n, got ItemisedFlow."
+            )
+    return itemise(unrolled, finite_array("loss", gradient))
 
 
 def final_states(unrolled: Unrolled) -> tuple[np.ndarray, ...]:

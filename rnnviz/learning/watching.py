@@ -106,7 +106,7 @@ class Watch:
             theme: "light" or "dark".
         """
         strip = self.strip(name)
-        return drawn.drawer().strip_of(name or self.names[0], strip, theme)
+        return drawn.loaded().strip_of(name or self.names[0], strip, theme)
 
     def show(self, name: str | None = None, theme: str = "light") -> None:
         """Draw `figure` where plotly draws: below a notebook's cell, or in a browser."""

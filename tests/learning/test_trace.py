@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence
 
 import rnnviz
 from rnnviz.core.bptt import backpropagate
 from rnnviz.core.unroll import unroll
 from rnnviz.learning.modules import network_of
 from rnnviz.learning.oracle import TorchNetwork
-from tests.support import assert_clear, assert_close, refusal
+from tests.support import assert_clear, assert_close, log10_norm, refusal
 
 LENGTHS, D, H = (4, 6, 1, 6), 3, 4
 MODULES = {"rnn": nn.RNN, "relu": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
@@ -190,6 +190,30 @@ def test_the_losses_that_need_no_function(layout, loss):
     if loss == "array":
         wrapped = output._replace(data=gradient) if layout == "packed" else gradient.numpy()
         np.testing.assert_array_equal(rnnviz.trace(module, inputs, wrapped).adjoint, flow.adjoint)
+
+
+@pytest.mark.parametrize("layout", ["time first", "batch first", "packed"])
+@pytest.mark.parametrize("kind", MODULES)
+def test_itemised_gradients_are_those_of_one_loss_a_time(kind, layout):
+    module = module_of(kind, num_layers=2, bidirectional=True, batch_first=layout == "batch first")
+    inputs = laid_out(layout, sequences(layout))
+
+    def loss(output, step=None):
+        output = pad_packed_sequence(output)[0] if layout == "packed" else output
+        return (output if step is None else output.select(int(layout == "batch first"), step)).sin().sum()
+
+    flow = rnnviz.trace(module, inputs, loss, want=rnnviz.ItemisedFlow)
+    assert flow.sources.tolist() == list(range(1, flow.steps + 1))
+    for step in range(flow.steps):
+        alone = rnnviz.trace(module, inputs, lambda output, step=step: loss(output, step)).adjoint
+        np.testing.assert_allclose(flow.log10_norm[:, step], log10_norm(alone.reshape(*alone.shape[:2], -1)), atol=1e-9)
+
+
+def test_itemised_gradients_of_a_loss_that_enters_below_the_outputs_are_refused():
+    module, inputs, want = module_of("lstm", num_layers=2), torch.ones(5, 2, D).double(), rnnviz.ItemisedFlow
+    assert_clear(refusal(rnnviz.trace, module, inputs, lambda output, state: state[1].sum(), want=want), "want")
+    assert_clear(refusal(rnnviz.trace, module, inputs, want=str), "want")
+    assert rnnviz.trace(module, inputs, "last", want=want).has_loss(1).tolist() == [False] * 4 + [True]
 
 
 def test_a_head_in_float32_reads_float32_and_the_recurrent_part_stays_in_float64():
