@@ -175,7 +175,7 @@ def _csv(result: SweepResult) -> str:
 
 
 def _html(result: SweepResult) -> str:
-    from rnnviz.experiments.phase import PhaseMap
+    from rnnviz.experiments.phase_map import PhaseMap
     from rnnviz.figures.phase_map import PhaseSubject, phase_map  # plotly only where it is used
     from rnnviz.figures.report import html_report
     from rnnviz.figures.theme import THEMES

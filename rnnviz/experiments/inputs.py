@@ -96,8 +96,12 @@ def _rows(path: str | Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         ) from None
 
 
-def rows_of(file: TextIO) -> tuple[list[str], list[tuple[int, list[str]]]]:
+def rows_of(file: TextIO, field: str = "path") -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The header of an open CSV file, and every row with the number of the line where it ends.
+
+    Args:
+        file: open for text.
+        field: how messages call it.
 
     Raises:
         RnnvizError: for a first line that is no header, or too many rows or cells; no more of them are read.
@@ -106,28 +110,30 @@ def rows_of(file: TextIO) -> tuple[list[str], list[tuple[int, list[str]]]]:
     semicolons = ";" in file.readline()
     file.seek(0)
     reader = csv.reader(file, delimiter=";" if semicolons else ",")
-    (_, header), *rows = _counted(reader)
+    (_, header), *rows = _counted(reader, field)
     if semicolons:  # where the comma is the decimal point
         rows = [(line, [text.replace(",", ".") for text in row]) for line, row in rows]
     if all(map(_is_number, header)):
         raise ShapeError(
-            f"path: the first line of the file must be a header with the columns' names, got {shown(header)}."
+            f"{field}: the first line of the file must be a header with the columns' names, got {shown(header)}."
         )
     if not rows:
-        raise ShapeError(f"path: the file must have 1 to {MOST_ROWS} rows below its header, got 0.")
+        raise ShapeError(f"{field}: the file must have 1 to {MOST_ROWS:,} rows below its header, got 0.")
     return header, rows
 
 
-def _counted(reader) -> list[tuple[int, list[str]]]:
+def _counted(reader, field: str) -> list[tuple[int, list[str]]]:
     """The lines of a CSV file that are not empty with their numbers; reading stops where there are too many."""
     kept, cells = [], 0
     for row in filter(None, reader):
         kept.append((reader.line_num, row))
         cells += len(row)
         if cells > MOST_CELLS:
-            raise ShapeError(f"path: the file may have {MOST_CELLS} cells at most, got more up to line {kept[-1][0]}.")
+            raise ShapeError(
+                f"{field}: the file may have {MOST_CELLS:,} cells at most, got more up to line {kept[-1][0]}."
+            )
         if len(kept) > MOST_ROWS + 1:
-            raise ShapeError(f"path: the file must have 1 to {MOST_ROWS} rows below its header, got {len(kept) - 1}.")
+            raise ShapeError(f"{field}: the file must have 1 to {MOST_ROWS:,} rows below its header, got more.")
     return kept
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rnnviz.errors import RnnvizError, ShapeError, shown
-from rnnviz.experiments.inputs import LARGEST_FILE, MOST_CELLS, MOST_ROWS, rows_of
+from rnnviz.experiments.inputs import LARGEST_FILE, MOST_CELLS, rows_of
 from rnnviz.experiments.weight_files import LONGEST_NPY_HEADER, npy_header
 
 MOST_COLUMNS = 4096
@@ -54,10 +54,9 @@ def read_table(data: bytes, name: str = "inputs") -> Table:
 
 def _from_csv(data: bytes, name: str) -> Table:
     try:
-        header, rows = rows_of(io.StringIO(data.decode("utf-8-sig"), newline=""))
-    except RnnvizError as problem:
-        told = str(problem).replace("path: ", "inputs: ", 1).replace(f"1 to {MOST_ROWS} ", f"1 to {MOST_ROWS:,} ")
-        raise ShapeError(told.replace(f"got {MOST_ROWS + 1}.", f"got more than {MOST_ROWS:,}.")) from None
+        header, rows = rows_of(io.StringIO(data.decode("utf-8-sig"), newline=""), "inputs")
+    except RnnvizError:
+        raise
     except (ValueError, csv.Error):
         raise ShapeError(
             f"inputs: must be a CSV file in UTF-8 with a header line, or an .npy file, got {shown(name)}."
@@ -99,7 +98,7 @@ def _from_npy(data: bytes, name: str) -> Table:
         )
     cells = shape[0] * (shape[-1] if len(shape) > 1 else 1)
     if cells > MOST_CELLS:
-        raise ShapeError(f"inputs: may have {MOST_CELLS} cells at most, got {cells}.")
+        raise ShapeError(f"inputs: may have {MOST_CELLS:,} cells at most, got {cells:,}.")
     values = np.frombuffer(data, kind, offset=begins).reshape(shape, order="F" if by_columns else "C")
     values = values[:, None] if len(shape) == 1 else values if len(shape) == 2 else values[:, 0]
     with np.errstate(over="ignore"):

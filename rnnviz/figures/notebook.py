@@ -13,7 +13,7 @@ from rnnviz.core.results import GradientFlow, ItemisedFlow, JacobianSpectrum
 from rnnviz.errors import RnnvizError, one_of
 from rnnviz.experiments.comparison import VARIANTS, label_of
 from rnnviz.experiments.own import flow_run
-from rnnviz.experiments.phase import PhaseMap
+from rnnviz.experiments.phase_map import PhaseMap
 from rnnviz.experiments.sweep_result import SweepResult
 from rnnviz.figures.alone import itemised_alone, spectrum_alone
 from rnnviz.figures.chart import Drawing, Subject

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from rnnviz.experiments.knobs import Checked, knob
-from rnnviz.experiments.phase import Panel, PhaseMap, label_of_rows
+from rnnviz.experiments.phase import label_of_rows
+from rnnviz.experiments.phase_map import Panel, PhaseMap
 from rnnviz.figures.chart import Drawing
 from rnnviz.figures.phase_words import answer, factor, lower, notes, shown, turn, words
 from rnnviz.figures.theme import Theme, axis, blank, note, signed_scale

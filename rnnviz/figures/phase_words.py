@@ -6,8 +6,9 @@ import numpy as np
 
 from rnnviz.core.readings import count_text
 from rnnviz.experiments.critical import boundary, crossings
-from rnnviz.experiments.phase import ROOM, Panel, PhaseMap, label_of_rows
+from rnnviz.experiments.phase import label_of_rows
 from rnnviz.experiments.phase_distance import DISTANCE
+from rnnviz.experiments.phase_map import ROOM, Panel, PhaseMap
 
 
 def answer(found: PhaseMap) -> str:

@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 
 from rnnviz import Config
 from rnnviz.experiments.comparison import Comparison
-from rnnviz.experiments.phase import ROWS, Phase, PhaseMap, draw_map
+from rnnviz.experiments.phase import ROWS, Phase
 from rnnviz.experiments.phase_distance import DISTANCE
+from rnnviz.experiments.phase_map import PhaseMap, draw_map
 from rnnviz.figures.chart import Chart
 from rnnviz.figures.phase_map import PhaseSubject, PhaseView, phase_map
 from rnnviz.ui.scene import Scene

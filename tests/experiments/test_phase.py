@@ -10,12 +10,8 @@ from rnnviz.errors import RnnvizError
 from rnnviz.experiments.comparison import VARIANTS, Comparison
 from rnnviz.experiments.config import Config
 from rnnviz.experiments.critical import boundary, critical_scale, crossings, drive, theory_holds
-from rnnviz.experiments.phase import (
-    ROWS,
-    Phase,
-    PhaseMap,
-    draw_map,
-)
+from rnnviz.experiments.phase import ROWS, Phase
+from rnnviz.experiments.phase_map import PhaseMap, draw_map
 from rnnviz.experiments.run import prepare, run
 from rnnviz.experiments.sweep import sweep
 

@@ -7,8 +7,9 @@ from rnnviz.errors import BudgetError
 from rnnviz.experiments.comparison import Comparison
 from rnnviz.experiments.config import Config
 from rnnviz.experiments.cost import Cost
-from rnnviz.experiments.phase import Phase, draw_map
+from rnnviz.experiments.phase import Phase
 from rnnviz.experiments.phase_distance import DISTANCE, check_alone, distances, growth_up_to
+from rnnviz.experiments.phase_map import draw_map
 from rnnviz.experiments.run import prepare
 from rnnviz.learning.oracle import autograd_flow
 

@@ -7,7 +7,8 @@ import pytest
 
 from rnnviz.experiments.comparison import VARIANTS, Comparison
 from rnnviz.experiments.config import Config
-from rnnviz.experiments.phase import ROWS, Phase, PhaseMap, draw_map
+from rnnviz.experiments.phase import ROWS, Phase
+from rnnviz.experiments.phase_map import PhaseMap, draw_map
 from rnnviz.experiments.sweep import sweep
 from rnnviz.figures.phase_map import STEEPEST, PhaseSubject, phase_map
 from tests.figures.drawings import LIGHT, assert_drawn, assert_fits_themes
