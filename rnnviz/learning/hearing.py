@@ -134,6 +134,8 @@ class Hearing:
     def _listen(self, note: Note | None, place: int, tensor: torch.Tensor) -> None:
         """Hear of a tensor's gradient where it was made, behind whatever is done to it or hooked on it afterwards."""
         made = tensor._base if tensor._is_view() and place >= 0 else tensor
+        if made.grad_fn is None:  # a leaf that a hook put in its place
+            return
         shown_as = None if made is tensor else _View.of(tensor, made)
         made.grad_fn.register_prehook(partial(self._arrive, note, place, made.output_nr, shown_as))
 
