@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 HORIZON_FRACTION = 0.01
-OWN_LOSSES, LAYER_ABOVE = "The loss at other steps", "The layer above"
+OWN_LOSSES, LAYER_ABOVE = "What enters at other steps", "The layer above"
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 STEADY_DECADES, STEADY_GROWTH = 1.0, 1.1
 
@@ -53,8 +53,8 @@ class Reading:
 
     @property
     def reach(self) -> str:
-        """The memory horizon for a table, "6 of 39"; "–" where losses at other steps hide it."""
-        return "–" if self.refilled == OWN_LOSSES else f"{self.memory_horizon} of {self.steps}"
+        """The memory horizon for a table, "6 of 39"; "–" where there is none to be read, see `refilled`."""
+        return "–" if self.refilled or self.kind == "undefined" else f"{self.memory_horizon} of {self.steps}"
 
     def named(self) -> "Reading":
         """The same, with the stream's name in front of the sentence."""

@@ -147,9 +147,9 @@ def watch(model: "nn.Module", every: int = 1, keep: int = 1, only: "str | Sequen
 
     Hooks note what each module is called with, its weights at that moment, and what your own loss sends back into what
     it returned: ∂L/∂output, ∂L/∂h_n and ∂L/∂c_n. A watched pass is replayed in float64 when its frame is first looked
-    at, which takes about as long as the module's own forward and backward pass in float64 (or when more than 256 MB of
-    notes are waiting). Nothing in the model or its training changes, bit for bit; the replay's gradients differ from
-    those of a float32 module by its rounding, some 1e-6.
+    at (or when more than 256 MB of notes are waiting), which takes about as long as the module's own forward and
+    backward pass in float64, and up to twice that where every step has a loss. Nothing in the model or its training
+    changes, bit for bit; the replay's gradients differ from those of a float32 module by its rounding, some 1e-6.
 
     Calls of a module that go on from the state of its last call, untouched, are one flow: a decoder that runs step by
     step, a sequence in chunks, an `nn.LSTMCell` in a loop of your own. What the loss reads of a state on the way enters

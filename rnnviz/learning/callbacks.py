@@ -4,6 +4,7 @@
 when it is first asked for, as `lightning` or, where that is missing, as `pytorch_lightning`.
 """
 
+import math
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -49,7 +50,8 @@ def report(watch: Watch, log: Callable[[dict[str, float]], object], before: floa
     numbers = {}
     for name, glimpse in frame.modules.items():
         if glimpse.verdict:
-            numbers[f"{name}/memory_horizon"] = float(glimpse.verdict.memory_horizon)
+            undefined = glimpse.verdict.kind == "undefined"
+            numbers[f"{name}/memory_horizon"] = math.nan if undefined else float(glimpse.verdict.memory_horizon)
             numbers[f"{name}/growth_per_step"] = glimpse.verdict.growth_per_step
     numbers["grad_norm_before_clipping"] = frame.gradient_norm if before is None else before
     numbers["grad_norm_after_clipping"] = gradient_norm(watch.model)

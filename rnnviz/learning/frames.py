@@ -164,6 +164,7 @@ class Frame:
 
     Attributes:
         update: the number of the backward pass, counted from 1.
+        names: of the flows.
         gradient_norm: of all of the model's gradients together, right after the backward pass; under a `GradScaler`
             its factor is still in it.
         waiting: bytes of what is noted and not yet replayed.
@@ -171,12 +172,13 @@ class Frame:
 
     def __init__(self, update: int, gradient_norm: float, notes: list[Note]):
         self.update, self.gradient_norm, self.notes = update, gradient_norm, notes
+        self.names = tuple(_names(chains(notes)))
         self.waiting = bytes_of(notes)
         self.fresh, self._flows = True, {}
         self._modules: dict[str, Glimpse] | None = None
 
     def __repr__(self) -> str:
-        return f"<Frame: update {self.update}>"
+        return f"<Frame: update {self.update}; {', '.join(self.names)}>"
 
     @property
     def modules(self) -> dict[str, Glimpse]:
@@ -194,15 +196,17 @@ class Frame:
     def look(self) -> None:
         """Replay what was noted, if that has not been done."""
         if self._modules is None:
-            found = chains(self.notes)
-            self._modules = {name: self._replay(name, chain) for name, chain in zip(_names(found), found, strict=True)}
+            named = zip(self.names, chains(self.notes), strict=True)
+            self._modules = {name: self._replay(name, chain) for name, chain in named}
             self.notes, self.waiting = [], 0
 
     def _replay(self, name: str, chain: list[Note]) -> Glimpse:
         try:
             replay = Replay(chain)
         except RnnvizError as refusal:  # torch took it, so that this is a finding, not an error
-            return Glimpse(calls=len(chain), note=str(refusal))
+            where = f"module {chain[0].name!r}"
+            told = str(refusal) if str(refusal).startswith(where) else f"{where}, update {self.update}: {refusal}"
+            return Glimpse(calls=len(chain), note=told)
         if self.fresh:
             self._flows[name] = replay.flow
         return Glimpse.at(replay)

@@ -77,9 +77,12 @@ class Watch:
             ConfigError: for a name of which there is no flow (yet), or when the latest pass could not be replayed.
         """
         name = self._one(name)
-        latest = next(frame.modules[name] for frame in reversed(self.frames) if name in frame.modules)
+        frame = next(frame for frame in reversed(self.frames) if name in frame.names)
+        latest = frame.modules[name]
         if latest.note:
             raise ConfigError(latest.note)
+        if latest.verdict.kind == "undefined":
+            raise ConfigError(f"module {name!r}: must have a gradient of numbers, got NaN at update {frame.update}.")
         return int(latest.verdict.memory_horizon)
 
     def strip(self, name: str | None = None) -> dict[int, np.ndarray]:
@@ -92,7 +95,7 @@ class Watch:
             ConfigError: for a name of which there is no flow (yet), or when no pass could be replayed.
         """
         name = self._one(name)
-        found = {frame.update: frame.modules[name] for frame in self.frames if name in frame.modules}
+        found = {frame.update: frame.modules[name] for frame in self.frames if name in frame.names}
         curves = {update: each.curve for update, each in found.items() if each.curve is not None}
         if not curves:
             raise ConfigError(list(found.values())[-1].note)
@@ -114,7 +117,7 @@ class Watch:
 
     def _one(self, name: str | None) -> str:
         """The asked name, or the only one that is watched."""
-        known = list(dict.fromkeys(name for frame in self.frames for name in frame.modules))
+        known = list(dict.fromkeys(name for frame in self.frames for name in frame.names))
         if not known:
             raise ConfigError(self._why_nothing())
         name = self.names[0] if name is None and len(self.names) == 1 else name

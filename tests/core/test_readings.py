@@ -105,8 +105,8 @@ def test_losses_at_every_step_refill_the_gradient():
     assert flow.verdict.kind == "steady"
     share = power_text(flow.profile[0, 1] - flow.profile[0, 50])
     assert flow.verdict.sentence == (
-        f"The loss at other steps refills the gradient, so its total at step 1 is {share} times that at step 50; how "
-        "far one loss reaches shows only in the itemised gradient."
+        f"What enters at other steps refills the gradient, so its total at step 1 is {share} times that at step 50; "
+        "how far one loss reaches shows only in the itemised gradient."
     )
 
 
@@ -154,8 +154,12 @@ def test_a_layer_below_both_directions_is_refilled_by_them():
 
 def test_arrays_of_readings_agree_with_the_readings():
     flow = rnnviz.run(Config(layers=2, bidirectional=True, length=40))
-    for name in ("growth_per_step", "half_life", "doubling_time", "memory_horizon"):
+    for name in ("growth_per_step", "half_life", "doubling_time"):
         np.testing.assert_array_equal(getattr(flow, name), [getattr(reading, name) for reading in flow.readings])
+    below, top = flow.readings[:2], flow.readings[2:]  # those below get gradient from both ends: from both directions
+    np.testing.assert_array_equal(flow.memory_horizon, [np.nan, np.nan, *(each.memory_horizon for each in top)])
+    assert [each.reach for each in flow.readings] == ["–", "–", *(f"{each.memory_horizon} of 39" for each in top)]
+    assert all(each.refilled for each in below)
 
 
 def test_steps_above_counts_without_a_break():

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pack_sequence
 from torch.utils.checkpoint import checkpoint
 
 import rnnviz
+from rnnviz.learning.callbacks import report
 from rnnviz.learning.watching import gradient_norm
 from tests.support import assert_clear, assert_close, refusal
 
@@ -383,7 +384,7 @@ def test_weights_that_are_not_finite_are_noted_and_do_not_stop_the_training():
         module(torch.ones(4, 2, D).double())[0].sum().backward()
     glimpse = watch.frames[0].modules["GRU"]
     assert glimpse.profile is None
-    assert glimpse.note == "weight_hh_l0: must be finite, got nan at index (0, 0)."
+    assert glimpse.note == "module 'GRU', update 1: weight_hh_l0: must be finite, got nan at index (0, 0)."
 
 
 def test_a_copied_or_pickled_model_is_not_watched():
@@ -489,6 +490,27 @@ def test_what_cannot_be_replayed_later_on_is_said_when_it_is_asked_for_and_never
     assert_clear(refusal(watch.horizon), "module 'RNN'")
     assert "forward" in refusal(watch.horizon)
     assert list(watch.strip()) == [1]
+
+
+def test_a_gradient_that_is_not_a_number_has_no_horizon():
+    module = made(lambda: nn.GRU(D, H))
+    with rnnviz.watch(module) as watch:
+        module(batches()[0])[0].sum().backward()
+        (module(batches()[0])[0].sum() * float("nan")).backward()
+    assert_clear(refusal(watch.horizon), "module 'GRU'")
+    assert "NaN at update 2" in refusal(watch.horizon)
+    sent = report(watch, log=lambda numbers: None)
+    assert np.isnan(sent["GRU/memory_horizon"])
+
+
+def test_a_look_at_the_latest_frame_replays_no_other():
+    module = made(lambda: nn.GRU(D, H))
+    with rnnviz.watch(module) as watch:
+        for _ in range(3):
+            module(batches()[0])[0].sum().backward()
+    assert watch.horizon() == watch.frames[-1].modules["GRU"].verdict.memory_horizon
+    assert [frame.waiting > 0 for frame in watch.frames] == [True, True, False]
+    assert repr(watch.frames[0]) == "<Frame: update 1; GRU>"
 
 
 def test_why_there_is_no_frame_yet_is_a_sentence():

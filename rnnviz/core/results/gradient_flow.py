@@ -138,8 +138,11 @@ class GradientFlow(Drawn):
 
     @property
     def memory_horizon(self) -> np.ndarray:
-        """(S,) how many steps back the norm stays above 1 % of what it was at the loss."""
-        return np.array([reading.memory_horizon for reading in self.readings])
+        """(S,) how many steps back the norm stays above 1 % of what it was at the loss.
+
+        NaN where that cannot be read: new gradient enters on the way (`Reading.refilled`), or it is not a number.
+        """
+        return np.array([np.nan if reading.reach == "–" else float(reading.memory_horizon) for reading in self.readings])
 
     @cached_property
     def verdict(self) -> Reading:
