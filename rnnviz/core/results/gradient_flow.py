@@ -142,7 +142,8 @@ class GradientFlow(Drawn):
 
         NaN where that cannot be read: new gradient enters on the way (`Reading.refilled`), or it is not a number.
         """
-        return np.array([np.nan if reading.reach == "–" else float(reading.memory_horizon) for reading in self.readings])
+        found = [np.nan if reading.reach == "–" else reading.memory_horizon for reading in self.readings]
+        return np.array(found, dtype=np.float64)
 
     @cached_property
     def verdict(self) -> Reading:
