@@ -39,7 +39,7 @@ class Hearing:
         self._numbers = count()
         self._weights: dict[str, dict[str, torch.Tensor]] = {}
         self._begun: dict[str, tuple] = {}  # what is known of a pass that is under way
-        self._returned = WeakTensorKeyDictionary()  # {state: (the pass that returned it, its place)}
+        self._returned = WeakTensorKeyDictionary()  # {state: (the pass that returned it, its place, its version then)}
         self._arrived: dict[int, dict] = {}  # {backward pass: {note: {place: gradient}}}
         self._handles = []
         for name, module in modules.items():
@@ -71,20 +71,21 @@ class Hearing:
             return None
         return ((args[0], fresh, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "hx": fresh})
 
-    def _followed(self, state: object) -> tuple[Note | None, object, dict[int, torch.Tensor]]:
+    def _followed(self, state: object) -> tuple[int | None, object, dict[int, torch.Tensor]]:
         """The pass whose states these are, and the same states under names of their own.
 
         What comes back to those names is what this pass alone sends to the one before it.
         """
         parts = state if isinstance(state, tuple | list) else (state,)
         known = [self._returned.get(part) if isinstance(part, torch.Tensor) else None for part in parts]
-        if None in known or [place for _, place in known] != list(range(1, len(parts) + 1)):
+        if None in known or not all(part.requires_grad for part in parts):
             return None, state, {}
-        if len({number for number, _ in known}) > 1 or not all(part.requires_grad for part in parts):
+        number = known[0][0]
+        if known != [(number, place, part._version) for place, part in enumerate(parts, start=1)]:
             return None, state, {}
         fresh = tuple(part.view_as(part) for part in parts)
         sends = {-place: part for place, part in enumerate(fresh, start=1)}
-        return known[0][0], fresh if isinstance(state, tuple | list) else fresh[0], sends
+        return number, fresh if isinstance(state, tuple | list) else fresh[0], sends
 
     def _end(self, name: str, module: nn.Module, args: tuple, kwargs: dict, output: object):
         """After a pass: note it, and ask to hear of its gradients."""
@@ -108,7 +109,7 @@ class Hearing:
         if note:
             for place, tensor in returned.items():
                 if place != OUTPUT:
-                    self._returned[tensor] = (note.number, place)
+                    self._returned[tensor] = (note.number, place, tensor._version)
         return output
 
     def _note(self, name: str, module: nn.Module, given: tuple, returned: dict, refusal: str) -> Note:

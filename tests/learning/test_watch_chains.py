@@ -130,7 +130,13 @@ def changed(state):
     return state * 0.5
 
 
+def changed_in_place(state):
+    state[:, 1] = 0.0  # as at the end of an episode
+    return state
+
+
 APART = {
+    "changed in place": (changed_in_place, {}),
     "detached": (lambda state: state.detach(), {}),
     "changed": (changed, {}),
     "two ways": (lambda state: state, {"bidirectional": True}),
@@ -148,6 +154,19 @@ def test_what_does_not_simply_go_on_is_a_flow_for_each_call(case):
     assert [flow.steps for flow in watch.flows.values()] == [3, T - 3]
     for parameter, value in module.named_parameters():
         assert_close(sum(flow.parameter_gradients[parameter] for flow in watch.flows.values()), value.grad)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_cell_whose_state_is_changed_in_place_is_a_flow_for_each_call(place):
+    module, inputs = made(nn.LSTMCell, D, H), sequence()
+    with rnnviz.watch(module) as watch:
+        state = module(inputs[0])
+        state[place].mul_(0.5)
+        h, c = module(inputs[1], state)
+        (h.sum() + c.square().sum()).backward()
+    assert [flow.steps for flow in watch.flows.values()] == [1, 1]
+    for parameter, value in module.named_parameters():
+        assert_close(sum(flow.parameter_gradients[f"{parameter}_l0"] for flow in watch.flows.values()), value.grad)
 
 
 def test_two_calls_that_go_on_from_one_state_are_flows_of_their_own():
