@@ -61,8 +61,14 @@ class Values(click.ParamType):
                 f"{self.field}: must be values between commas, or LOW:HIGH:COUNT with 1 to {MOST_VALUES} of them, "
                 f"got {shown(text)}."
             ) from None
-        whole = self.declared.kind is int and np.array_equal(values, np.round(values))
-        return tuple(int(each) if whole else float(each) for each in values)
+        if self.declared.kind is not int:
+            return tuple(map(float, values))
+        if not np.array_equal(values, np.round(values)):
+            raise RnnvizError(
+                f"{self.field}: LOW:HIGH:COUNT must give whole numbers, got {shown(text)}, which are "
+                f"{(values[-1] - values[0]) / (number - 1):.3g} apart."
+            )
+        return tuple(map(int, values))
 
 
 def axes(function: Callable) -> Callable:

@@ -10,7 +10,7 @@ from rnnviz.cli.options import OUT, Refused, option_of, settings, speaks_plainly
 from rnnviz.cli.run import write_files
 from rnnviz.cli.words import told
 from rnnviz.experiments.own_inputs import read_table
-from rnnviz.experiments.own_model import OwnModel
+from rnnviz.experiments.own_model import LARGE, OwnModel, largest_input, left_out
 from rnnviz.experiments.weights import read_weights
 
 STEPS = "Steps T, from the beginning of the inputs; when it is not given all of them, or 100 of white noise."
@@ -56,11 +56,16 @@ def trace(
     longest = int(knobs(OwnModel)["length"].high)
     steps = length or (100 if table is None else min(len(table.values), longest))
     model = OwnModel(length=steps, **given)
-    others = [name for name in found.named if name != model.chosen(found).prefix]
+    chosen = model.chosen(found)
+    others = [name for name in found.named if name != chosen.prefix]
     run = model.run(found, table)
-    told(run)
+    told(run, chosen.label)
     if table is not None:
         _tell_steps(length, run.flow.steps, len(table.values))
+        if table.left_out:
+            click.echo(f"\nColumns {left_out(table)}.")
+        if not model.standardise and (largest := largest_input(run)) > LARGE:
+            click.echo(f"\nThe inputs reach {largest:.3g}, and most networks saturate: --standardise brings them to 1.")
     if others:
         click.echo(f"\nAlso in this file: {', '.join(others)}; choose one with --module.")
     for sentence in found.refused:

@@ -7,10 +7,10 @@ from rnnviz.core.readings import Reading
 from rnnviz.experiments.comparison import Run
 
 
-def told(run: Run) -> None:
+def told(run: Run, label: str = "") -> None:
     """Print what a run found: its verdict, a line for every layer and direction, and what must be known beside."""
     flow = run.flow
-    click.secho(f"{run.label}, {flow.steps} steps, {flow.hidden.shape[-1]} units", bold=True)
+    click.secho(f"{label or run.label}, {flow.steps} steps, {flow.hidden.shape[-1]} units", bold=True)
     click.echo(flow.verdict.sentence)
     names = [stream.label for stream in flow.streams]
     width = max(map(len, names))

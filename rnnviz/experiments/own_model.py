@@ -23,6 +23,7 @@ SHARED = knobs(Config)
 NAMES = ("own_3", "own_2", "own")  # of the sample's runs, the last of them drawn as a visitor's own
 MOMENTS = {"before": "Before training", "midway": "Midway", "solved": "Once solved"}
 LONGEST_WORD, LONGEST_LABEL = 200, 30
+LARGE = 10.0  # inputs beyond it are said to be large
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class OwnModel(Checked):
     columns: str = knob(
         "",
         "Input columns",
-        "Which columns of your inputs the module reads, as many as it has inputs; the first ones when none is chosen.",
+        "Which columns of your inputs the module reads, as many as it has inputs, by name or place between commas; the "
+        "first ones when none is chosen. Columns with anything but finite numbers are not counted.",
         low=0,
         high=LONGEST_WORD,
     )
@@ -105,14 +107,18 @@ class OwnModel(Checked):
         """Which columns of a table a module of D inputs reads, counted from 0."""
         count = len(table.columns)
         if count < width:
-            raise ShapeError(f"inputs: must have {width} columns, one for each input of this module, got {count}.")
+            gone = f" ({left_out(table)})" if table.left_out else ""
+            raise ShapeError(
+                f"inputs: must have {width} columns, one for each input of this module, got {count}{gone}."
+            )
         words = self.columns.split(",") if self.columns else [str(place + 1) for place in range(width)]
-        places = [int(word) - 1 for word in words if word.isdecimal() and len(word) < 5]
+        places = [_place(word.strip(), table.columns) for word in words]
         if not len(set(places)) == len(words) == width or not all(0 <= place < count for place in places):
-            which = "a place" if width == 1 else f"{width} different places"
+            which = "one" if width == 1 else f"{width} different ones"
+            known = shown(", ".join(table.columns), 200)[1:-1]
             raise ConfigError(
-                f"columns: must be {which} among the {count} columns of the inputs, counted from 1, got "
-                f"{shown(self.columns)}."
+                f"columns: must be {which} of the {count} columns of the inputs, {known}, by name or by place counted "
+                f"from 1, got {shown(self.columns)}."
             )
         return places
 
@@ -184,6 +190,26 @@ def sample() -> tuple[Weights, ...]:
     """The weights of the sample at its three moments, from assets/models."""
     files = [assets() / "models" / f"adding_{moment}.safetensors" for moment in MOMENTS]
     return tuple(read_weights(path.read_bytes(), path.name) for path in files)
+
+
+def largest_input(run: Run) -> float:
+    """The largest size of any number that a run read."""
+    return float(np.abs(run.experiment.inputs).max())
+
+
+def left_out(table: Table) -> str:
+    """Which columns of a table are not read, and why; "" when all are."""
+    if not table.left_out:
+        return ""
+    names = shown(", ".join(table.left_out), LONGEST_WORD)[1:-1]
+    return f"left out, because not every row has a finite number there: {names}"
+
+
+def _place(word: str, columns: tuple[str, ...]) -> int:
+    """The place of a column, counted from 0, by its name or by its place counted from 1; -1 for neither."""
+    if word in columns:
+        return columns.index(word)
+    return int(word) - 1 if word.isdecimal() and len(word) < 5 else -1
 
 
 def reach(runs: tuple[Run, ...], s: int | None = None) -> str:

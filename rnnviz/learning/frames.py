@@ -15,7 +15,7 @@ from rnnviz.learning.modules import Question, network_of, type_is_cell
 from rnnviz.learning.notes import Note, bytes_of, chains, sample_of
 from rnnviz.learning.tracing import final_states, to_numpy
 
-APART = {torch.float64: 1e-6, torch.float32: 1e-2}  # what a replay may be away from the pass, as a share of its size
+APART = {torch.float64: 1e-6, torch.float32: 1e-3}  # what a replay may be away from the pass, as a share of its size
 APART_IN_HALF = 0.2
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import streamlit as st
 
 from rnnviz import RnnvizError
-from rnnviz.errors import shown
+from rnnviz.experiments.comparison import Run
 from rnnviz.experiments.knobs import knob, knobs
-from rnnviz.experiments.own_model import MOMENTS, NAMES, OwnModel, reach, sample
+from rnnviz.experiments.own_model import LARGE, MOMENTS, NAMES, OwnModel, largest_input, left_out, reach, sample
 from rnnviz.experiments.weight_files import EXPORT
 from rnnviz.experiments.weights import Recurrent
 from rnnviz.figures.chart import Subject, View
@@ -194,7 +194,7 @@ def told(session: Session) -> tuple[str, str]:
         runs = held.runs(OWN.part(OwnModel, session.values), keep=True)
         alone = Subject(runs, OWN.part(OwnView, session.values)).stream if len(runs) == 1 else None
         sentence = reach(runs, alone)
-        words += _reads(held, session.values["length"])
+        words += _reads(held, session.values["length"]) + _warning(runs, session.values["standardise"])
     return words.strip(), sentence
 
 
@@ -218,12 +218,19 @@ def tells_of_the_run() -> bool:
     return tools.tells_of_the_run() or bool(shown and shown.layers * shown.directions > 1)
 
 
+def _warning(runs: tuple[Run, ...], standardise: bool) -> str:
+    """That the inputs are far from unit size, "" when they are not."""
+    largest = max(map(largest_input, runs))
+    if standardise or largest <= LARGE:
+        return ""
+    return f"Its inputs reach {largest:.3g}, which saturates most networks: Standardise brings them to 1. "
+
+
 def _reads(held: Files, length: int) -> str:
     """What the model reads."""
     if not held.table:
         return "It reads white noise: there are no inputs yet. " if held.weights else ""
     steps = len(held.table.values)
-    ends = f", which ends after {steps} steps" if steps < length else ""
-    left_out = held.table.left_out
-    without = f"Left out, as not every row holds a finite number: {shown(list(left_out))[1:-1]}. " if left_out else ""
-    return f"It reads {held.table.name}{ends}. {without}"
+    ends = f", which ends after {steps} steps" if steps < length else f", {length} of its {steps} steps"
+    without = f"Columns {left_out(held.table)}. " if held.table.left_out else ""
+    return f"It reads {held.table.name}{ends if steps != length else ''}. {without}"

@@ -108,6 +108,12 @@ def test_what_cannot_be_is_refused_before_the_work(words):
     assert (said.exit_code, "growth" in said.output) == (2, False)
 
 
+def test_whole_numbers_that_are_not_evenly_apart_are_refused_for_that():
+    said = told("--steps", "5", "--seed", "0:4:4")
+    assert (said.exit_code, "seed: LOW:HIGH:COUNT must give whole numbers" in said.output) == (2, True)
+    assert "which are 1.33 apart" in said.output
+
+
 def test_help_tells_what_each_setting_may_be():
     said = told("--help").output
     for word in ("0..20,…", "[last|every],…", "lstm_3", "1..10000,…"):

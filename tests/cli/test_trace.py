@@ -50,6 +50,32 @@ def last_step(flow) -> np.ndarray:
     return gradient
 
 
+def test_columns_go_by_name_or_place_and_what_is_not_read_is_said(model, tmp_path):
+    folder, _, series = model
+    lines = ["day,wind,a,b", *(f"mon,1,{a!r},{b!r}" for a, b in series.tolist())]
+    (tmp_path / "week.csv").write_text("\n".join(lines))
+    norms = []
+    for words in (("series.csv",), ("week.csv", "--columns", "a,b"), ("week.csv", "--columns", "2,3")):
+        file = (folder if words[0] == "series.csv" else tmp_path) / words[0]
+        said = told(folder / "weights.safetensors", "--inputs", file, *words[1:], "--out", tmp_path / "flow.npz")
+        assert said.exit_code == 0, said.output
+        norms.append(rnnviz.load(tmp_path / "flow.npz").log10_norm)
+    for other in norms[1:]:
+        np.testing.assert_array_equal(other, norms[0])
+    assert "Columns left out, because not every row has a finite number there: day." in said.output.splitlines()
+    assert said.output.startswith("decoder: GRU 2 → 4, 25 steps")
+    refused = told(folder / "weights.safetensors", "--inputs", tmp_path / "week.csv", "--columns", "day,a")
+    assert (refused.exit_code, "of the 3 columns of the inputs, wind, a, b, by name" in refused.output) == (2, True)
+
+
+def test_inputs_far_from_one_are_said(model, tmp_path):
+    folder, _, series = model
+    np.savetxt(tmp_path / "large.csv", 1000 * series, delimiter=",", header="a,b", comments="")
+    words = (folder / "weights.safetensors", "--inputs", tmp_path / "large.csv")
+    assert "--standardise brings them to 1" in told(*words).output
+    assert "brings them to 1" not in told(*words, "--standardise").output
+
+
 def test_the_other_modules_are_named(model):
     said = told(model[0] / "weights.safetensors", "--steps", 5)
     assert "Also in this file: encoder; choose one with --module." in said.output.splitlines()

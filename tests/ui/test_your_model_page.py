@@ -104,7 +104,10 @@ def test_the_activation_is_asked_for_an_rnn_alone():
 
 def test_a_column_of_inputs_is_chosen():
     app = give(given_weights(), "inputs", CSV, "rain.csv")
-    told = "It reads rain.csv, which ends after 30 steps. Left out, as not every row holds a finite number: 'day'."
+    told = (
+        "It reads rain.csv, which ends after 30 steps. "
+        "Columns left out, because not every row has a finite number there: day."
+    )
     assert any(told in each for each in said(app))
     before = chart(app, "own", "states")["figure"]["data"]
     app.selectbox(key="columns").set_value("2").run()
@@ -124,7 +127,7 @@ def test_several_columns_are_chosen_where_the_module_reads_several():
     assert app.query_params == {"columns": "3,1"}
     assert drawn(stage(app, "own")) == {"norms", "states"}
     app.multiselect(key="columns").set_value(["3"]).run()
-    assert stage(app, "own")["problem"].startswith("Input columns: must be 2 different places among the 4 columns")
+    assert stage(app, "own")["problem"].startswith("Input columns: must be 2 different ones of the 4 columns")
     assert_clean(app)
 
 
