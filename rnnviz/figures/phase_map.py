@@ -10,7 +10,18 @@ from rnnviz.experiments.knobs import Checked, knob
 from rnnviz.experiments.phase import label_of_rows
 from rnnviz.experiments.phase_map import Panel, PhaseMap
 from rnnviz.figures.chart import Drawing
-from rnnviz.figures.phase_words import answer, factor, lower, notes, shown, turn, words
+from rnnviz.figures.phase_words import (
+    alone,
+    answer,
+    factor,
+    lined,
+    lower,
+    notes,
+    row_in_short,
+    shown,
+    turn,
+    words,
+)
 from rnnviz.figures.theme import Theme, axis, blank, note, signed_scale
 
 HEIGHT = 400
@@ -18,6 +29,7 @@ STEEPEST = float(np.log10(2.0))  # |log10 growth per step| of the strongest colo
 GAP = 0.035  # between two panels, as a share of the width
 TICKS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 PACES = (0.5, 0.7, 1.0, 1.4, 2.0)
+NEUTRAL = {"light": "#ECE9E2", "dark": "#363A43"}  # apart from the paper, far enough from the lines on it
 
 
 @dataclass(frozen=True)
@@ -88,7 +100,7 @@ def _traces(subject: PhaseSubject, panel: Panel, theme: Theme, last: bool) -> li
     ends = {"zmin": -STEEPEST, "zmax": STEEPEST}
     drawn = np.clip(z, -9.0, 9.0).astype(np.float32)
     squares = {
-        "type": "heatmap", "name": panel.label, **place, **ends, "z": drawn, "colorscale": signed_scale(theme),
+        "type": "heatmap", "name": panel.label, **place, **ends, "z": drawn, "colorscale": _paces(theme),
         "text": words(found, panel), "hoverinfo": "text", "xgap": 0.5, "ygap": 0.5,
         "meta": {"opens": subject.opens.get(panel.name, ""), "seeds": panel.seed.tolist()},
     }  # fmt: skip
@@ -99,7 +111,7 @@ def _traces(subject: PhaseSubject, panel: Panel, theme: Theme, last: bool) -> li
         grey = {"type": "heatmap", "name": "no number", **place, "z": np.where(np.isnan(z), 1.0, np.nan),
                 "colorscale": [[0, theme.faint], [1, theme.faint]], "opacity": 0.45, "hoverinfo": "skip"}  # fmt: skip
         traces.insert(0, grey)
-    if len(found.rows) > 1 and found.result.base.loss == "last":
+    if lined(found):
         traces.append({
             "type": "contour", "name": "measured", **place, "z": np.where(np.isfinite(z), drawn, np.nan),
             "contours": {"coloring": "none", "start": 0.0, "end": 0.0, "size": 1.0}, "hoverinfo": "skip",
@@ -126,13 +138,14 @@ def _theory(found: PhaseMap, panel: Panel, theme: Theme) -> dict[str, Any]:
 
 
 def _heading(found: PhaseMap, panel: Panel, own: str, theme: Theme) -> dict[str, Any]:
-    """The network's name and, under it, what both lines say at the row that is told."""
-    measured = turn(found, panel)
-    told = [f"— measured {factor(measured)}"] if np.isfinite(measured) else []
-    if np.isfinite(theory := panel.critical[found.told]):
+    """The network's name and, under it, where the lines drawn on its map pass the row that is told."""
+    measured, theory = turn(found, panel), panel.critical[found.told]
+    told = [f"— measured {factor(measured)}"] if lined(found) and np.isfinite(measured) else []
+    if found.scales[0] <= theory <= found.scales[-1]:
         told.append(f"<span style='color:{theme.accent}'>- - theory {factor(theory)}</span>")
+    told += [f"<span style='color:{theme.faint}'>at {row_in_short(found)}</span>"] if told else []
     small = round(12 * theme.scale)
-    lines = "   ".join(told) or ("" if found.result.base.loss == "every" else "never turns into exploding")
+    lines = "  ".join(told) or ("" if np.isfinite(measured) or not alone(found) else "never turns into exploding")
     text = f"<b>{panel.label}</b><br><span style='font-size:{small}px'>{lines}</span>"
     return note(
         theme, text, xref=f"x{own} domain", yref=f"y{own} domain", x=0, y=1, xanchor="left", yanchor="bottom",
@@ -158,6 +171,12 @@ def _row_axis(found: PhaseMap, theme: Theme) -> dict[str, Any]:
         theme, title={"text": lower(label_of_rows(found.against))}, range=[-0.5, count - 0.5], showgrid=False,
         tickvals=places, ticktext=[shown(found.rows[place]) for place in places],
     )  # fmt: skip
+
+
+def _paces(theme: Theme) -> list[list]:
+    """The colours of growth; on a dark page its centre is lighter than the paper, where it would look like no data."""
+    low, middle, high = (colour for _, colour in signed_scale(theme))
+    return [[0.0, low], [0.5, NEUTRAL.get(theme.name, middle)], [1.0, high]]
 
 
 def _bar(theme: Theme) -> dict[str, Any]:

@@ -5,15 +5,18 @@ from typing import Any
 import numpy as np
 
 from rnnviz.core.readings import count_text
+from rnnviz.experiments.comparison import VARIANTS
 from rnnviz.experiments.critical import boundary, crossings
 from rnnviz.experiments.phase import label_of_rows
 from rnnviz.experiments.phase_distance import DISTANCE
 from rnnviz.experiments.phase_map import ROOM, Panel, PhaseMap
 
+SHORT = {"length": "length", "input_scale": "input scale", "gate_bias": "bias", "hidden_size": "size"}
+
 
 def answer(found: PhaseMap) -> str:
     """At which weight scale vanishing turns into exploding, network by network."""
-    if found.result.base.loss == "every":
+    if not alone(found):
         return "Every step's own loss adds to these totals, so they do not show how far the loss of one step reaches."
     turning = [panel for panel in found.panels if np.isfinite(turn(found, panel))]
     told = [f"in {panel.label} {_turning(found, panel)}" for panel in turning]
@@ -30,7 +33,9 @@ def notes(found: PhaseMap) -> list[str]:
     count, told = len(found.seeds), []
     if found.asked is not None:
         told.append(_reduced(found))
-    if found.result.base.loss == "last" and len(found.rows) > 1:
+    if not alone(found):
+        told.append("Colours show how the total changes with each step further back; no line parts such a map.")
+    elif lined(found):
         told.append(_lines(found))
     if count > 1:
         shows = "column shows one" if found.against == DISTANCE else "square shows one"
@@ -54,8 +59,27 @@ def _reduced(found: PhaseMap) -> str:
         fewer.append(f"one network for each square instead of {found.asked.seeds}")
     return (
         f"The map has {' and '.join(fewer)}: all that was asked would take more than {ROOM.seconds:g} seconds, because "
-        "such networks can only be run one by one or are large."
+        f"{_slow(found)}."
     )
+
+
+def _slow(found: PhaseMap) -> str:
+    """The reason why a map takes long."""
+    base = found.result.base
+    both = any(VARIANTS[name].config(base).bidirectional for name in found.result.axes["cells"])
+    reasons = {
+        "a loss at every step": base.loss == "every",
+        f"{base.layers} layers": base.layers > 1,
+        "both directions": both,
+        "a clipped signal": base.signal_clip,
+        "a truncated signal": base.truncated,
+    }
+    holding = [reason for reason, holds in reasons.items() if holds]
+    if holding:
+        return f"networks with {' and '.join(holding)} can only be run one by one"
+    if found.against == DISTANCE:
+        return "each column's run is also followed step by step"
+    return "there are that many runs of networks so large and sequences so long"
 
 
 def _lines(found: PhaseMap) -> str:
@@ -68,6 +92,16 @@ def _lines(found: PhaseMap) -> str:
         f"{measured}; on the dashed one mean-field theory expects that of a network of very many units"
         f"{'. It has no formula for the networks without a dashed line' if gated else ''}."
     )
+
+
+def alone(found: PhaseMap) -> bool:
+    """Whether each gradient is that of one loss, whose reach it shows."""
+    return found.result.base.loss == "last"
+
+
+def lined(found: PhaseMap) -> bool:
+    """Whether the line of a measured growth of 1 is drawn: it needs two rows, and gradients of one loss."""
+    return alone(found) and len(found.rows) > 1
 
 
 def turn(found: PhaseMap, panel: Panel) -> float:
@@ -98,17 +132,17 @@ def _fate(found: PhaseMap, panel: Panel) -> str:
 
 def words(found: PhaseMap, panel: Panel) -> list[list[str]]:
     """(R, X) what each square says."""
-    alone = found.result.base.loss == "last"
+    of_one = alone(found)
     return [
         [
-            f"{panel.label}, weight scale {scale:g}, {row_named(found, value)}:<br>{_said(growth, horizon, alone)}"
+            f"{panel.label}, weight scale {scale:g}, {row_named(found, value)}:<br>{_said(growth, horizon, of_one)}"
             for scale, growth, horizon in zip(found.scales, *rows, strict=True)
         ]
         for value, *rows in zip(found.rows, panel.growth, panel.horizon, strict=True)
     ]
 
 
-def _said(growth: float, horizon: float, alone: bool) -> str:
+def _said(growth: float, horizon: float, of_one: bool) -> str:
     """In words; how long 1 % is left says something of one loss alone."""
     if np.isnan(growth):
         return "not a number: the forward run left float64"
@@ -118,7 +152,7 @@ def _said(growth: float, horizon: float, alone: bool) -> str:
     doubles = "halves" if growth < 1 else "doubles"
     told = f", {doubles} every {count_text(pace)} steps" if 1.05 <= pace < 1e4 else ""
     steps = f"{horizon:.0f} {'step' if horizon == 1 else 'steps'}"
-    left = f";<br>more than 1 % is left for {steps}" if alone else ", of the total of all losses"
+    left = f";<br>more than 1 % is left for {steps}" if of_one else ", of the total of all losses"
     return f"×{growth:.4g} a step{told}{left}"
 
 
@@ -127,6 +161,16 @@ def row_named(found: PhaseMap, value: Any) -> str:
     if found.against == DISTANCE:
         return f"up to {value} {'step' if value == 1 else 'steps'} before the loss"
     return f"{lower(label_of_rows(found.against))} {shown(value)}"
+
+
+def row_in_short(found: PhaseMap) -> str:
+    """The row that is told, above a map."""
+    value = found.rows[found.told]
+    return (
+        f"{value} steps"
+        if found.against == DISTANCE
+        else f"{SHORT.get(found.against) or lower(label_of_rows(found.against))} {shown(value)}"
+    )
 
 
 def factor(scale: float) -> str:

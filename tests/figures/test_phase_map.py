@@ -11,6 +11,7 @@ from rnnviz.experiments.phase import ROWS, Phase
 from rnnviz.experiments.phase_map import PhaseMap, draw_map
 from rnnviz.experiments.sweep import sweep
 from rnnviz.figures.phase_map import STEEPEST, PhaseSubject, phase_map
+from rnnviz.figures.theme import THEMES
 from tests.figures.drawings import LIGHT, assert_drawn, assert_fits_themes
 
 COARSE = {"per_octave": 1, "seeds": 1}
@@ -114,7 +115,7 @@ def test_a_map_with_less_than_was_asked_says_what_and_why():
     asked = subject("rnn", loss="every", hidden_size=4, phase={"against": "input_scale", "per_octave": 4, "seeds": 15})
     assert phase_map(asked, LIGHT).notes[0] == (
         "The map has one network for each square instead of 15: all that was asked would take more than 2.5 seconds, "
-        "because such networks can only be run one by one or are large."
+        "because networks with a loss at every step can only be run one by one."
     )
     fewer = replace(asked.map, asked=Phase("input_scale", 8, 1))
     assert (
@@ -122,6 +123,73 @@ def test_a_map_with_less_than_was_asked_says_what_and_why():
         .notes[0]
         .startswith(f"The map has {len(fewer.scales)} weight scales instead of 49: all that was asked")
     )
+
+
+@pytest.mark.parametrize(
+    ("cells", "settings", "reason"),
+    [
+        (("rnn",), {"layers": 2}, "networks with 2 layers can only be run one by one."),
+        (("rnn",), {"bidirectional": True}, "networks with both directions can only be run one by one."),
+        (("rnn", "bilstm"), {}, "networks with both directions can only be run one by one."),
+        (
+            ("rnn",),
+            {"layers": 2, "loss": "every"},
+            "networks with a loss at every step and 2 layers can only be run one by one.",
+        ),
+        (("rnn",), {}, "there are that many runs of networks so large and sequences so long."),
+    ],
+)
+def test_a_smaller_map_names_the_reason_that_holds(cells, settings, reason):
+    found = replace(subject(*cells, hidden_size=2, **settings).map, asked=Phase("length", 4, 5))
+    assert phase_map(PhaseSubject(found), LIGHT).notes[0].endswith(f"because {reason}")
+
+
+@pytest.mark.parametrize("cells", [("rnn",), ("lstm", "gru", "linear")], ids=len)
+@pytest.mark.parametrize("loss", ["last", "every"])
+def test_a_label_stands_only_where_its_line_is_drawn(cells, loss):
+    asked = subject(*cells, phase={"against": "hidden_size"}, loss=loss)
+    drawing = phase_map(asked, LIGHT)
+    assert bool(traces(drawing, "contour")) == (loss == "last")
+    theory = {trace["xaxis"] for trace in traces(drawing, "scatter")}
+    for note in drawing.figure["layout"]["annotations"]:
+        assert ("measured" in note["text"]) <= (loss == "last")
+        assert ("theory" in note["text"]) <= (note["xref"].split()[0] in theory)
+
+
+def test_label_sentence_and_first_square_speak_of_one_row():
+    for against, told, short in (
+        ("gate_bias", "At forget/update-gate bias 0,", "at bias 0<"),
+        ("hidden_size", "At hidden size 32,", "at size 32<"),
+        ("length", "At sequence length 200,", "at length 200<"),
+    ):
+        asked = subject("lstm", phase={"against": against}, hidden_size=32)
+        drawing = phase_map(asked, LIGHT)
+        row, column = drawing.figure["layout"]["meta"]["cells"]["start"]
+        (trace,) = [trace for trace in traces(drawing, "heatmap") if "meta" in trace]
+        (note,) = drawing.figure["layout"]["annotations"]
+        assert drawing.answer.startswith(told)
+        assert short in note["text"]
+        assert told[3:-1] in trace["text"][row][column]
+
+
+def test_the_neutral_colour_is_not_the_papers():
+    for theme in THEMES.values():
+        (trace,) = [trace for trace in traces(phase_map(subject("rnn"), theme), "heatmap") if "meta" in trace]
+        neutral = trace["colorscale"][1][1]
+        assert contrast(neutral, theme.paper) > 1.1
+        assert min(contrast(neutral, theme.ink), contrast(neutral, theme.accent)) > 3
+
+
+def contrast(one, other):
+    """Of two colours, after WCAG 2."""
+
+    def luminance(colour):
+        parts = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        return linear @ [0.2126, 0.7152, 0.0722]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
 
 
 def test_a_sweep_of_one_row_is_a_map_too():
