@@ -27,7 +27,7 @@ def trace_module(module, inputs, loss="last", initial_state=None, want=GradientF
         raise ConfigError(
             "module: must have no dropout between its layers, whose masks cannot be known, got "
             f"dropout={module.dropout} in training mode; call .eval() on this module, or watch its training with "
-            "rnnviz.watch, which sees the masks."
+            "rnnviz.watch, which draws them again (on the CPU)."
         )
     question = Question.of(module, network_of(module), inputs, initial_state)
     unrolled = question.unroll()
